@@ -1,0 +1,1 @@
+"""Measurements to verdict. Pure, but for the one Prometheus adapter."""

@@ -1,0 +1,169 @@
+"""The words of the analysis: what is read, what is kept with a release, what is said. Data only; it reads nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Which side of the comparison a series belongs to."""
+
+    STABLE = "stable"
+    CANARY = "canary"
+
+
+class Outcome(StrEnum):
+    """What came back for one query and one role. Only OK carries series; none of the others ever means "fine"."""
+
+    OK = "ok"
+    NO_SERIES = "no_series"
+    NOT_A_NUMBER = "not_a_number"
+    INFINITE = "infinite"
+    TOO_MANY_SERIES = "too_many_series"
+    STALE = "stale"
+    NOT_A_VECTOR = "not_a_vector"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One raw sample: scrape time in seconds since the epoch, and the counter's value."""
+
+    at_s: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The raw samples of one series, oldest first. ``key`` is its label set as canonical text."""
+
+    key: str
+    points: tuple[Point, ...]
+    le: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The answer to one query for one role. ``text`` says what went wrong, for people."""
+
+    metric: str
+    role: Role
+    outcome: Outcome
+    series: tuple[Series, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """All answers of one pass, read at one fixed time ``at_s``."""
+
+    at_s: float
+    items: tuple[Reading, ...] = ()
+
+
+class Judgement(StrEnum):
+    """FAIL rolls back on evidence; TRIP is the breaker and rolls back at once; HOLD never advances and says why."""
+
+    OK = "ok"
+    HOLD = "hold"
+    FAIL = "fail"
+    TRIP = "trip"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the analysis says now.
+
+    ``may_advance`` lets an intermediate step go on, ``may_promote`` also the last one. ``code`` is stable, ``text`` is
+    for people, ``numbers`` are the figures the verdict rests on. ``fresh_at_s`` is the newest canary sample's time.
+    """
+
+    judgement: Judgement
+    code: str
+    text: str
+    may_advance: bool = False
+    may_promote: bool = False
+    numbers: tuple[tuple[str, float], ...] = ()
+    fresh_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMark:
+    """Where the counting of one series stands: the last sample that was used."""
+
+    metric: str
+    role: Role
+    key: str
+    at_s: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class MetricState:
+    """What one metric has gathered: requests and bad requests by role, and its evidence in nats.
+
+    ``log_harm`` has one entry per point of the grid of alternatives; ``log_safe`` likewise for the promotion bound.
+    """
+
+    metric: str
+    canary_total: float = 0.0
+    canary_bad: float = 0.0
+    stable_total: float = 0.0
+    stable_bad: float = 0.0
+    log_harm: tuple[float, ...] = ()
+    log_safe: tuple[float, ...] = ()
+    log_breaker: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeState:
+    """All the analysis keeps of a release. Small, persisted with it, and a restart continues it exactly."""
+
+    started_at_s: float
+    step_at_s: float
+    marks: tuple[SeriesMark, ...] = ()
+    metrics: tuple[MetricState, ...] = ()
+    step_canary_total: float = 0.0
+    outage_s: float = 0.0
+    fresh_at_s: float | None = None
+    failed: str = ""
+    extra: tuple[tuple[str, float], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class CounterQuery:
+    """Bad requests out of requests, as PromQL selectors of raw counters for each role.
+
+    Selectors may hold ``$role``, ``$version`` and ``$application``. Each list is summed after differencing per series.
+    """
+
+    name: str
+    total: tuple[str, ...]
+    bad: tuple[str, ...]
+    slo_bad_fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyQuery:
+    """A classic histogram's bucket selector; a request slower than ``slow_s`` counts as bad."""
+
+    name: str
+    buckets: tuple[str, ...]
+    slow_s: float
+    slo_bad_fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSpec:
+    """Which metrics are judged and how strictly. Times in seconds; probabilities as fractions."""
+
+    prometheus_url: str
+    counters: tuple[CounterQuery, ...]
+    latencies: tuple[LatencyQuery, ...] = ()
+    alpha: float = 0.01
+    min_canary_requests: int = 50
+    warmup_s: float = 15.0
+    stale_after_s: float = 60.0
+    no_data_timeout_s: float = 300.0
+    window_s: float = 60.0

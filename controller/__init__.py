@@ -1,0 +1,1 @@
+"""The deploy controller: a pure core that decides and a shell that acts."""

@@ -1,0 +1,245 @@
+"""What a release, an application and one observation of the world are. Frozen data; it decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from analysis.model import AnalysisSpec, JudgeState, Readings, Role
+from gates.kill import NOT_ENGAGED, KillAnswer
+
+__all__ = ["Role"]
+
+
+class Phase(StrEnum):
+    PENDING = "pending"
+    PREPARING = "preparing"
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    PROMOTING = "promoting"
+    SUCCEEDED = "succeeded"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    HALTED = "halted"
+    FAILED = "failed"
+
+
+class HaltCause(StrEnum):
+    """Why a release is halted, which decides how it gets out."""
+
+    KILL_HALT = "kill_halt"
+    KILL_REVERT = "kill_revert"
+    STABLE_DOWN = "stable_down"
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """The weights in percent, strictly rising, and the times in seconds that bound them."""
+
+    steps: tuple[int, ...]
+    min_bake_s: float = 300.0
+    max_weight_pct: int = 50
+    max_duration_s: float = 86_400.0
+    prepare_deadline_s: float = 600.0
+    promote_deadline_s: float = 900.0
+    drain_s: float = 30.0
+    lease_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class HaproxyRoute:
+    """One HAProxy backend with two servers whose weights are ours, behind the guard at ``guard`` (a socket's path).
+
+    ``stable_pool`` and ``canary_pool`` name the backends whose server slots the ``processes`` workload fills.
+    """
+
+    guard: str
+    backend: str
+    stable_server: str = "stable"
+    canary_server: str = "canary"
+    stable_pool: str | None = None
+    canary_pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessesTarget:
+    """A version runs as local processes. ``command`` is an argument list that may hold ``{version}`` and ``{port}``."""
+
+    command: tuple[str, ...]
+    replicas: int = 1
+    canary_replicas: int = 1
+    health_path: str = "/healthz"
+    ports: tuple[int, int] = (20_000, 29_999)
+    health_timeout_s: float = 2.0
+    stop_grace_s: float = 10.0
+    directory: str | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    discovery_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalTarget:
+    """Someone else runs the versions: we ask by ``hook_url`` or the API and look at the health addresses.
+
+    With ``version_field`` set, a health reply must be JSON whose field of that name is the version.
+    """
+
+    stable_health_url: str
+    canary_health_url: str
+    version_field: str | None = None
+    hook_url: str | None = None
+    health_timeout_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A registered deploy target. ``stable_version`` is what serves now; None before the first deploy."""
+
+    name: str
+    environment: str
+    target: ProcessesTarget | ExternalTarget
+    router: HaproxyRoute
+    canary: CanaryPlan
+    analysis: AnalysisSpec
+
+
+class IntentKind(StrEnum):
+    ABORT = "abort"
+    PAUSE = "pause"
+    RESUME = "resume"
+    PROMOTE_STEP = "promote_step"
+    PROMOTE_FULL = "promote_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A person's wish, recorded as a fact by the API; the controller carries it out at its own pace."""
+
+    kind: IntentKind
+    actor: str
+    at_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a release is where it is: ``code`` for programs, ``text`` for people, ``until_s`` when it ends by time."""
+
+    code: str
+    text: str
+    until_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One guarded deploy. ``app`` is pinned at submission, so an edit of the application changes later releases only.
+
+    ``weight_pct`` is the committed weight, which the route is driven to. ``step`` is -1 before the first weight.
+    ``revision`` is the compare-and-swap version: the store holds it, and a commit gives it plus one.
+    """
+
+    id: str
+    app: Application
+    stable: str | None
+    canary: str
+    phase: Phase
+    actor: str
+    created_at_s: float
+    entered_at_s: float
+    reason: Reason
+    revision: int = 0
+    step: int = -1
+    weight_pct: int = 0
+    baking_since_s: float | None = None
+    peak_weight_pct: int = 0
+    progressing_since_s: float | None = None
+    paused_s: float = 0.0
+    zero_since_s: float | None = None
+    no_data_since_s: float | None = None
+    halt: HaltCause | None = None
+    outcome: Phase | None = None
+    cause: Reason | None = None
+    intent: Intent | None = None
+    bypassed: tuple[Intent, ...] = ()
+    superseded_by: str | None = None
+    retry_of: str | None = None
+    attempt: int = 1
+    judge: JudgeState | None = None
+    wake_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who took a route down and why, carried by the route itself. ``engagement`` is set when a kill did it."""
+
+    release_id: str | None
+    code: str
+    text: str
+    engagement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """A route as its owner records it and as the proxy has it.
+
+    ``live_pct`` is the canary's share read back from the proxy; None when the proxy could not be read. ``halts`` are
+    the kills that hold the route down. ``lease_left_s`` is None when the route holds no lease.
+    """
+
+    revision: int
+    epoch: int
+    weight_pct: int
+    live_pct: int | None
+    release_id: str | None = None
+    lease_left_s: float | None = None
+    lease_expired: bool = False
+    halts: tuple[Mark, ...] = ()
+    mark: Mark | None = None
+    drift_count: int = 0
+    trouble: str = ""
+
+    @property
+    def verified(self) -> bool:
+        return self.live_pct == self.weight_pct
+
+
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """The instances of one role: how many are wanted, and how many of each version run and are ready."""
+
+    wanted: int
+    running: tuple[tuple[str, int], ...] = ()
+    ready: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+
+    def ready_of(self, version: str | None) -> int:
+        return sum(count for name, count in self.ready if name == version)
+
+    @property
+    def ready_any(self) -> int:
+        return sum(count for _, count in self.ready)
+
+    @property
+    def running_any(self) -> int:
+        return sum(count for _, count in self.running)
+
+    def settled_on(self, version: str) -> bool:
+        """Every wanted instance runs ``version`` and is ready, and no instance of another version is left."""
+        return self.ready_of(version) >= self.wanted and all(name == version for name, _ in self.running)
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one pass saw. Each part was read alone: it is there, or it is None, and None never means "fine"."""
+
+    kill: KillAnswer = NOT_ENGAGED
+    route: RouteState | None = None
+    stable: RoleState | None = None
+    canary: RoleState | None = None
+    readings: Readings | None = None
+    predecessor: str | None = None
+    released_kills: frozenset[str] = frozenset()
+    troubles: tuple[tuple[str, str], ...] = field(default=())
+
+    def trouble(self, part: str, otherwise: str) -> str:
+        return next((text for name, text in self.troubles if name == part), otherwise)
