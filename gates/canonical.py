@@ -1,4 +1,4 @@
-"""One byte string for one JSON value (RFC 8785), and its digest. Nothing else may serialise what is hashed or signed."""
+"""One byte string for one JSON value (RFC 8785), and its digest. Nothing else serialises what is hashed or signed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[st
 def canonical(value: Json) -> bytes:
     """The RFC 8785 bytes of ``value``. Raises ValueError for NaN, infinities and integers beyond 2**53."""
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # its type forbids read-only containers
+        return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
         raise ValueError(f"not representable as canonical JSON: {error}") from error
 

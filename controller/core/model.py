@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from analysis.model import AnalysisSpec, JudgeState, Readings, Role
+from analysis.model import AnalysisSpec, JudgeState, Readings
 from gates.kill import NOT_ENGAGED, KillAnswer
-
-__all__ = ["Role"]
 
 
 class Phase(StrEnum):
@@ -44,6 +42,7 @@ class CanaryPlan:
     promote_deadline_s: float = 900.0
     drain_s: float = 30.0
     lease_s: float = 120.0
+    poll_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +101,11 @@ class Application:
     canary: CanaryPlan
     analysis: AnalysisSpec
 
+    @property
+    def owns_instances(self) -> bool:
+        """Whether we start and stop the instances ourselves, and so may wait for them to be gone."""
+        return isinstance(self.target, ProcessesTarget)
+
 
 class IntentKind(StrEnum):
     ABORT = "abort"
@@ -113,12 +117,16 @@ class IntentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A person's wish, recorded as a fact by the API; the controller carries it out at its own pace."""
+    """A person's wish, recorded as a fact by the API; the controller carries it out at its own pace.
+
+    ``step`` is the step a promotion was asked for: asked twice, or too late, it passes no second step.
+    """
 
     kind: IntentKind
     actor: str
     at_s: float
     reason: str = ""
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,7 @@ class Release:
     progressing_since_s: float | None = None
     paused_s: float = 0.0
     zero_since_s: float | None = None
-    no_data_since_s: float | None = None
+    drift_seen: int = 0
     halt: HaltCause | None = None
     outcome: Phase | None = None
     cause: Reason | None = None
@@ -230,7 +238,11 @@ class RoleState:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one pass saw. Each part was read alone: it is there, or it is None, and None never means "fine"."""
+    """What one pass saw. Each part was read alone: it is there, or it is None, and None never means "fine".
+
+    ``start_trouble`` is what the check of the metrics before the first weight found wrong; None when it found nothing.
+    ``predecessor`` is the release of the same application that has to end first.
+    """
 
     kill: KillAnswer = NOT_ENGAGED
     route: RouteState | None = None
@@ -238,6 +250,7 @@ class Observation:
     canary: RoleState | None = None
     readings: Readings | None = None
     predecessor: str | None = None
+    start_trouble: str | None = None
     released_kills: frozenset[str] = frozenset()
     troubles: tuple[tuple[str, str], ...] = field(default=())
 

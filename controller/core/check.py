@@ -1,0 +1,72 @@
+"""The invariants of a release, checked on every decision, always on. A violation is a bug of ours, never trouble."""
+
+from __future__ import annotations
+
+from analysis.model import Judgement, Verdict
+from controller.core.model import Observation, Phase, Release
+from controller.core.moves import ENDED, MOVES
+from gates.kill import KillAnswerKind
+
+FIRST_STEP_PCT_MAX = 10
+"""The first step is at most this, whatever the plan says: the smallest blast radius comes first."""
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. The release is parked and somebody is paged; other releases go on."""
+
+
+def check(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> None:
+    """Raise Violation when going from ``before`` to ``after`` would break an invariant."""
+    for name, holds in _invariants(before, after, seen, verdict):
+        if not holds:
+            raise Violation(f"{name}: {before.id} from {before.phase} {before.weight_pct} % to {after.phase} "
+                            f"{after.weight_pct} %")  # fmt: skip
+
+
+def _invariants(
+    before: Release, after: Release, seen: Observation, verdict: Verdict | None
+) -> tuple[tuple[str, bool], ...]:
+    rises = after.weight_pct > before.weight_pct
+    return (
+        ("the move is in the table", before.phase is after.phase or MOVES.legal(before.phase, after.phase)),
+        ("identity never changes", (before.id, before.app, before.canary, before.stable, before.revision)
+         == (after.id, after.app, after.canary, after.stable, after.revision)),
+        ("weight within the step and the cap (I1)", after.weight_pct <= ceiling_pct(after)),
+        ("weight is not negative", after.weight_pct >= 0),
+        ("no rise under a kill (I2)", not rises or seen.kill.kind is KillAnswerKind.NONE),
+        ("a rise has its authority (I4)", not rises or _authorised(before, after, seen, verdict)),
+        ("an end is known-good (I3)", after.phase not in ENDED or before.phase in ENDED or _known_good(before, after, seen)),
+        ("an ended release never moves again", before.phase not in ENDED or after.phase is before.phase),
+    )  # fmt: skip
+
+
+def ceiling_pct(release: Release) -> int:
+    """The highest weight this release may have at its step."""
+    plan = release.app.canary
+    if release.step < 0:
+        return 0
+    step = plan.steps[min(release.step, len(plan.steps) - 1)]
+    first = FIRST_STEP_PCT_MAX if release.step == 0 else 100
+    return min(step, plan.max_weight_pct, first)
+
+
+def _authorised(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> bool:
+    """A verdict that allows it, a person's recorded bypass, or a start check on a verified route at 0."""
+    route = seen.route
+    if after.phase is not Phase.PROGRESSING or route is None or route.live_pct != before.weight_pct or route.halts:
+        return False
+    if after.step == 0 and before.weight_pct == 0:
+        ready = seen.canary is not None and seen.canary.ready_of(after.canary) > 0
+        return ready and after.reason.code == "start_check"
+    harmed = verdict is not None and verdict.judgement in (Judgement.FAIL, Judgement.TRIP)
+    bypassed = len(after.bypassed) == len(before.bypassed) + 1
+    return not harmed and after.step == before.step + 1 and (bypassed or (verdict is not None and verdict.may_advance))
+
+
+def _known_good(before: Release, after: Release, seen: Observation) -> bool:
+    if before.phase is Phase.PENDING:
+        return after.phase is Phase.FAILED and after.weight_pct == 0
+    route_clear = seen.route is not None and seen.route.live_pct == 0
+    serving = after.canary if after.phase is Phase.SUCCEEDED else after.stable
+    stable_ready = serving is None or (seen.stable is not None and seen.stable.ready_of(serving) > 0)
+    return after.weight_pct == 0 and route_clear and stable_ready

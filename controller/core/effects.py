@@ -1,0 +1,123 @@
+"""What the world should be made to look like for a committed release. Derived afresh on every pass, so that a crash
+between a commit and its effect needs no recovery. It performs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.model import Role
+from controller.core.model import HaltCause, Mark, Observation, Phase, Release, RouteState
+from controller.core.moves import ENDED
+from controller.core.scene import CARRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """All traffic to stable, unconditionally and before anything else."""
+
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class SetWeight:
+    """Write the committed weight under a new lease, if nothing changed on the route since it was seen."""
+
+    weight_pct: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """The weight stays as it is for one more lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unhalt:
+    """Take the marks of released kills off the route."""
+
+    engagements: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ensure:
+    """One move toward ``version`` on every instance of ``role``; None stops them."""
+
+    role: Role
+    version: str | None
+
+
+Effect = Lower | SetWeight | Renew | Unhalt | Ensure
+
+
+def effects(release: Release, seen: Observation, now_s: float) -> tuple[Effect, ...]:
+    """Traffic first, instances after. ``seen`` is the observation the release was decided on."""
+    if release.phase in (Phase.PENDING, *ENDED):
+        return ()
+    return (*_traffic(release, seen), *_instances(release, seen, now_s))
+
+
+def _traffic(release: Release, seen: Observation) -> tuple[Effect, ...]:
+    route = seen.route
+    if release.weight_pct == 0 and (route is None or route.live_pct != 0 or route.weight_pct != 0):
+        return (Lower(mark_of(release)),)
+    if route is None:
+        return ()
+    stale_halts = frozenset(h.engagement for h in route.halts if h.engagement) & seen.released_kills
+    unhalt = (Unhalt(stale_halts),) if stale_halts else ()
+    if release.phase is Phase.HALTED:
+        return (*unhalt, *_lease(release, route)) if _lowers_nothing(release, route) else unhalt
+    if release.phase is Phase.PREPARING:
+        taken = route.release_id == release.id and route.mark is None
+        return unhalt if taken else (*unhalt, SetWeight(0, route.revision))
+    if release.phase not in CARRIES:
+        return unhalt
+    stands = route.weight_pct == release.weight_pct and route.release_id == release.id and not route.lease_expired
+    if stands and route.live_pct == release.weight_pct:
+        return (*unhalt, *_lease(release, route))
+    return (*unhalt, SetWeight(release.weight_pct, route.revision))
+
+
+def _lease(release: Release, route: RouteState) -> tuple[Effect, ...]:
+    return (Renew(),) if release.weight_pct > 0 and route.release_id == release.id else ()
+
+
+def _lowers_nothing(release: Release, route: RouteState) -> bool:
+    return route.weight_pct == release.weight_pct
+
+
+def _instances(release: Release, seen: Observation, now_s: float) -> tuple[Effect, ...]:
+    if release.phase is Phase.HALTED:
+        serves = release.halt is not HaltCause.KILL_HALT and release.stable is not None
+        return (Ensure(Role.STABLE, release.stable),) if serves else ()
+    stable = release.canary if release.phase is Phase.PROMOTING else release.stable
+    keep = (Ensure(Role.STABLE, stable),) if stable is not None or release.phase is Phase.ROLLING_BACK else ()
+    if release.phase is Phase.PROMOTING and release.stable is None:
+        return keep
+    return (*keep, Ensure(Role.CANARY, None if _drained(release, now_s) else release.canary))
+
+
+def _drained(release: Release, now_s: float) -> bool:
+    """Whether the canary's instances may go: no traffic on the route for the drain delay, and the release is leaving."""
+    leaving = release.phase in (Phase.ROLLING_BACK, Phase.PROMOTING) and release.weight_pct == 0
+    if not leaving or release.zero_since_s is None:
+        return False
+    return now_s >= release.zero_since_s + release.app.canary.drain_s
+
+
+def mark_of(release: Release) -> Mark:
+    """The mark that a move back to stable leaves on the route, so that the record can follow if the store is down."""
+    cause = release.cause or release.reason
+    return Mark(release.id, cause.code, cause.text[:400])
+
+
+def rest_effects(seen: Observation, stable_version: str | None) -> tuple[Effect, ...]:
+    """An application with no release: all traffic on stable, stable kept up, no canary."""
+    traffic: tuple[Effect, ...] = ()
+    route = seen.route
+    if route is not None and (route.live_pct != 0 or route.weight_pct != 0):
+        traffic = (Lower(Mark(None, "at_rest", "no release is running")),)
+    elif route is not None:
+        stale = frozenset(h.engagement for h in route.halts if h.engagement) & seen.released_kills
+        traffic = (Unhalt(stale),) if stale else ()
+    keep = (Ensure(Role.STABLE, stable_version),) if stable_version is not None else ()
+    return (*traffic, *keep, Ensure(Role.CANARY, None))

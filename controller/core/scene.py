@@ -1,0 +1,76 @@
+"""What a rule is given, and the few ways a rule may answer: hold, move on, roll back. It holds no policy of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from analysis.model import Verdict
+from controller.core.model import HaltCause, Observation, Phase, Reason, Release
+from controller.core.moves import MOVES
+
+CARRIES = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING})
+"""The phases in which the canary may have traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One moment of one release: what it is, what was seen, what the analysis says, and the time."""
+
+    release: Release
+    seen: Observation
+    verdict: Verdict | None
+    now_s: float
+
+    def draining(self) -> Reason | None:
+        """What is still to wait for before the canary counts as gone: the drain delay, then its instances."""
+        release, canary = self.release, self.seen.canary
+        assert release.zero_since_s is not None
+        until_s = release.zero_since_s + release.app.canary.drain_s
+        if self.now_s < until_s:
+            return Reason("draining", "requests that the canary still holds may finish", until_s)
+        if not release.app.owns_instances:
+            return None
+        if canary is None:
+            return Reason(
+                "canary_unreadable", "the canary cannot be read: " + self.seen.trouble("workload", "no answer")
+            )
+        if canary.running_any:
+            return Reason("stopping_canary", f"{canary.running_any} canary instance(s) are still stopping")
+        return None
+
+
+def to(release: Release, phase: Phase, reason: Reason, now_s: float, **changes: Any) -> Release:
+    """The only way to change phase. Raises IllegalMove when the table does not hold the move."""
+    MOVES.require(release.phase, phase)
+    return replace(release, phase=phase, entered_at_s=now_s, reason=reason, **changes)
+
+
+def hold(scene: Scene, reason: Reason, **changes: Any) -> Release:
+    """Stay in this phase and say why. A weight is never raised here."""
+    weight_pct = changes.get("weight_pct", scene.release.weight_pct)
+    assert weight_pct <= scene.release.weight_pct, "a hold never raises a weight"
+    return replace(scene.release, reason=reason, **changes)
+
+
+def roll_back(release: Release, cause: Reason, now_s: float) -> Release:
+    """All traffic to stable, whatever stable's state: a person asked, or stable can serve."""
+    touched = release.peak_weight_pct > 0 or release.phase is Phase.PROMOTING
+    outcome = Phase.ROLLED_BACK if touched and release.stable is not None else Phase.FAILED
+    return to(
+        release, Phase.ROLLING_BACK, cause, now_s,
+        weight_pct=0, zero_since_s=None, halt=None, intent=None, outcome=outcome, cause=cause,
+    )  # fmt: skip
+
+
+def roll_back_by_itself(scene: Scene, cause: Reason) -> Release:
+    """An automatic rollback. It halts instead when stable has no ready instance and the canary has some."""
+    release, stable, canary = scene.release, scene.seen.stable, scene.seen.canary
+    only_canary = stable is not None and stable.ready_any == 0 and canary is not None and canary.ready_any > 0
+    if not only_canary or release.stable is None:
+        return roll_back(release, cause, scene.now_s)
+    text = (
+        f"{cause.text}; not rolled back, because no instance of stable is ready and the canary is: a person must decide"
+    )
+    reason = Reason("stable_down", text)
+    return to(release, Phase.HALTED, reason, scene.now_s, halt=HaltCause.STABLE_DOWN, cause=cause, intent=None)

@@ -1,0 +1,111 @@
+"""One look at the world for one release. Each part is read alone: it succeeds, or it is None with its trouble in words.
+It decides nothing; its only write is the claim of a route by a new leader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from analysis.model import Readings, Role
+from controller.core.model import Application, Observation, Phase, Release, RoleState, RouteState
+from controller.core.scene import CARRIES
+from controller.ports import Fenced, PortError, Ports
+from gates.kill import KillAnswer, KillAnswerKind, KillState, Target, answer
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(slots=True)
+class _Troubles:
+    """Collects what could not be read, so that the other parts still are."""
+
+    items: list[tuple[str, str]] = field(default_factory=list)
+
+    def read(self, part: str, read: Callable[[], Seen]) -> Seen | None:
+        try:
+            return read()
+        except Fenced:
+            raise
+        except PortError as error:
+            self.items.append((part, str(error)))
+            return None
+
+
+def observe(ports: Ports, release: Release, epoch: int, predecessor: str | None = None) -> Observation:
+    """Everything ``decide`` needs about ``release``. Raises Fenced when a newer leader has claimed the route."""
+    app, troubles = release.app, _Troubles()
+    state = read_kills(ports, troubles)
+    route = troubles.read("route", lambda: claimed_route(ports, app, epoch))
+    roles = _roles(ports, troubles, release)
+    target = Target(app.environment, app.name, release.id)
+    seen = Observation(
+        kill=kill_answer(state, route, target),
+        route=route,
+        stable=roles[0],
+        canary=roles[1],
+        readings=_readings(ports, release),
+        predecessor=predecessor,
+        released_kills=state.released,
+    )
+    start_trouble = _start_trouble(ports, release, seen)
+    return replace(seen, start_trouble=start_trouble, troubles=tuple(troubles.items))
+
+
+def observe_rest(ports: Ports, app: Application, epoch: int) -> Observation:
+    """The little that an application without a release needs."""
+    troubles = _Troubles()
+    state = read_kills(ports, troubles)
+    route = troubles.read("route", lambda: claimed_route(ports, app, epoch))
+    return Observation(route=route, released_kills=state.released, troubles=tuple(troubles.items))
+
+
+def read_kills(ports: Ports, troubles: _Troubles) -> KillState:
+    state = troubles.read("kill", ports.kills)
+    return state if state is not None else KillState(readable=False, trouble="the kill switch could not be read")
+
+
+def claimed_route(ports: Ports, app: Application, epoch: int) -> RouteState:
+    """The route, with this leader's epoch on it: a leader decides about no route that it has not claimed."""
+    route = ports.router.read(app)
+    if route.epoch > epoch:
+        raise Fenced(f"the route of {app.name} was claimed by a newer leader (epoch {route.epoch}, ours is {epoch})")
+    return ports.router.claim(app, epoch) if route.epoch < epoch else route
+
+
+def kill_answer(state: KillState, route: RouteState | None, target: Target) -> KillAnswer:
+    """The switch's answer, with the route itself as one more source: a halt that nobody has released counts."""
+    said = answer(state, target)
+    if said.kind in (KillAnswerKind.REVERT, KillAnswerKind.HALT) or route is None:
+        return said
+    held = [mark for mark in route.halts if mark.engagement is None or mark.engagement not in state.released]
+    if not held:
+        return said
+    kind = KillAnswerKind.REVERT if route.weight_pct == 0 else KillAnswerKind.HALT
+    ids = tuple(mark.engagement for mark in held if mark.engagement is not None)
+    return KillAnswer(kind, ids, f"the route itself carries a kill: {held[0].text}")
+
+
+def _roles(ports: Ports, troubles: _Troubles, release: Release) -> tuple[RoleState | None, RoleState | None]:
+    if release.phase is Phase.PENDING:
+        return None, None
+    both = troubles.read("workload", lambda: ports.workload(release.app).observe(release.app))
+    return both if both is not None else (None, None)
+
+
+def versions_of(release: Release) -> dict[Role, str]:
+    return {Role.STABLE: release.stable or release.canary, Role.CANARY: release.canary}
+
+
+def _readings(ports: Ports, release: Release) -> Readings | None:
+    if release.phase not in CARRIES or release.judge is None:
+        return None
+    return ports.metrics.read(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())
+
+
+def _start_trouble(ports: Ports, release: Release, seen: Observation) -> str | None:
+    """Asked only when everything else is ready: the check costs a round of queries."""
+    ready = seen.canary is not None and seen.canary.ready_of(release.canary) >= max(1, seen.canary.wanted)
+    if release.phase is not Phase.PREPARING or not ready:
+        return None
+    return ports.metrics.check(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())
