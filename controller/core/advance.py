@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.judge import new_state, next_step
+
 from controller.core.model import IntentKind, Phase, Reason, Release
 from controller.core.scene import Scene, hold, to
 
@@ -54,10 +55,17 @@ def rule_prepare(scene: Scene) -> Release | None:
     weight = release.app.canary.steps[0]
     text = f"start check passed: canary and stable ready, route verified, metrics answer; first weight {weight} %"
     return to(
-        release, Phase.PROGRESSING, Reason("start_check", text), scene.now_s,
-        step=0, weight_pct=weight, peak_weight_pct=max(weight, release.peak_weight_pct), baking_since_s=None,
-        progressing_since_s=scene.now_s, judge=new_state(scene.now_s),
-    )  # fmt: skip
+        release,
+        Phase.PROGRESSING,
+        Reason("start_check", text),
+        scene.now_s,
+        step=0,
+        weight_pct=weight,
+        peak_weight_pct=max(weight, release.peak_weight_pct),
+        baking_since_s=None,
+        progressing_since_s=scene.now_s,
+        judge=new_state(scene.now_s),
+    )
 
 
 def _not_ready(scene: Scene) -> Reason | None:
@@ -102,7 +110,7 @@ def rule_restart_step(scene: Scene) -> Release | None:
 
 
 def rule_promote(scene: Scene) -> Release | None:
-    """A person passes the evidence of one step, or of all of them. Recorded as a bypass; it passes no harm and no kill."""
+    """A person passes the evidence of one step, or of all: recorded as a bypass, it passes no harm and no kill."""
     release, intent = scene.release, scene.release.intent
     if intent is None or intent.kind not in (IntentKind.PROMOTE_STEP, IntentKind.PROMOTE_FULL):
         return None
@@ -154,9 +162,11 @@ def _next_weight(scene: Scene, why: Reason) -> Release:
     step = release.step + 1
     weight = plan.steps[step]
     changes = {
-        "step": step, "weight_pct": weight, "baking_since_s": None,
+        "step": step,
+        "weight_pct": weight,
+        "baking_since_s": None,
         "peak_weight_pct": max(weight, release.peak_weight_pct),
-    }  # fmt: skip
+    }
     reason = Reason(why.code, f"{why.text}; next weight {weight} %")
     if release.phase is Phase.PROGRESSING:
         return replace(release, reason=reason, **changes)
@@ -165,7 +175,7 @@ def _next_weight(scene: Scene, why: Reason) -> Release:
 
 
 def rule_promoting(scene: Scene) -> Release | None:
-    """Stable rolls to the new version while the canary keeps its weight; then the canary goes to 0, drains and stops."""
+    """Stable rolls to the new version while the canary keeps its weight; then the canary goes to 0 and stops."""
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.PROMOTING:
         return None

@@ -10,6 +10,9 @@ from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, to
 from gates.kill import KillAnswerKind
 
+NOT_HARM = frozenset({"handing_over", "lease_expired"})
+"""Marks of this release that took traffic off the canary without anything being wrong with it."""
+
 
 def rule_ended(scene: Scene) -> Release | None:
     """Nothing happens to a release that has ended."""
@@ -96,7 +99,7 @@ def _stable_trouble(scene: Scene) -> Reason | None:
 
 
 def rule_halted(scene: Scene) -> Release | None:
-    """Out of a halt: after a kill is released a release starts again from nothing; after stable is back it rolls back."""
+    """Out of a halt: a released kill starts the release again from nothing; a stable that is back rolls it back."""
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.HALTED:
         return None
@@ -109,16 +112,30 @@ def rule_halted(scene: Scene) -> Release | None:
         return hold(scene, Reason("kill_unreadable", seen.kill.text))
     reason = Reason("kill_released", "the kill was released: the release starts again at step 0")
     return to(
-        release, Phase.PENDING, reason, scene.now_s,
-        step=-1, weight_pct=0, baking_since_s=None, progressing_since_s=None, zero_since_s=None, paused_s=0.0,
-        halt=None, judge=None, intent=None, bypassed=(), attempt=release.attempt + 1,
-    )  # fmt: skip
+        release,
+        Phase.PENDING,
+        reason,
+        scene.now_s,
+        step=-1,
+        weight_pct=0,
+        baking_since_s=None,
+        progressing_since_s=None,
+        zero_since_s=None,
+        paused_s=0.0,
+        halt=None,
+        judge=None,
+        intent=None,
+        bypassed=(),
+        attempt=release.attempt + 1,
+    )
 
 
 def rule_marked(scene: Scene) -> Release | None:
     """The route was taken down for this release while it could not be recorded: the record follows the world."""
     release, route = scene.release, scene.seen.route
-    if release.phase not in CARRIES or route is None or route.mark is None or route.mark.release_id != release.id:
+    if release.phase not in CARRIES or release.weight_pct == 0 or route is None or route.mark is None:
+        return None
+    if route.mark.release_id != release.id or route.mark.code in NOT_HARM:
         return None
     return roll_back(release, Reason(route.mark.code, route.mark.text), scene.now_s)
 

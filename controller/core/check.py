@@ -19,25 +19,30 @@ def check(before: Release, after: Release, seen: Observation, verdict: Verdict |
     """Raise Violation when going from ``before`` to ``after`` would break an invariant."""
     for name, holds in _invariants(before, after, seen, verdict):
         if not holds:
-            raise Violation(f"{name}: {before.id} from {before.phase} {before.weight_pct} % to {after.phase} "
-                            f"{after.weight_pct} %")  # fmt: skip
+            raise Violation(
+                f"{name}: {before.id} from {before.phase} {before.weight_pct} % to {after.phase} {after.weight_pct} %"
+            )
 
 
 def _invariants(
     before: Release, after: Release, seen: Observation, verdict: Verdict | None
 ) -> tuple[tuple[str, bool], ...]:
+    ends = after.phase in ENDED and before.phase not in ENDED
     rises = after.weight_pct > before.weight_pct
     return (
         ("the move is in the table", before.phase is after.phase or MOVES.legal(before.phase, after.phase)),
-        ("identity never changes", (before.id, before.app, before.canary, before.stable, before.revision)
-         == (after.id, after.app, after.canary, after.stable, after.revision)),
+        (
+            "identity never changes",
+            (before.id, before.app, before.canary, before.stable, before.revision)
+            == (after.id, after.app, after.canary, after.stable, after.revision),
+        ),
         ("weight within the step and the cap (I1)", after.weight_pct <= ceiling_pct(after)),
         ("weight is not negative", after.weight_pct >= 0),
         ("no rise under a kill (I2)", not rises or seen.kill.kind is KillAnswerKind.NONE),
         ("a rise has its authority (I4)", not rises or _authorised(before, after, seen, verdict)),
-        ("an end is known-good (I3)", after.phase not in ENDED or before.phase in ENDED or _known_good(before, after, seen)),
+        ("an end is known-good (I3)", not ends or _known_good(before, after, seen)),
         ("an ended release never moves again", before.phase not in ENDED or after.phase is before.phase),
-    )  # fmt: skip
+    )
 
 
 def ceiling_pct(release: Release) -> int:

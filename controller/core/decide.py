@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from analysis.judge import judge
+
 from analysis.model import Verdict
 from controller.core.check import check
 from controller.core.model import Observation, Phase, Release

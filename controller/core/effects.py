@@ -97,7 +97,7 @@ def _instances(release: Release, seen: Observation, now_s: float) -> tuple[Effec
 
 
 def _drained(release: Release, now_s: float) -> bool:
-    """Whether the canary's instances may go: no traffic on the route for the drain delay, and the release is leaving."""
+    """Whether the canary's instances may go: the release is leaving, and the route was at 0 for the drain delay."""
     leaving = release.phase in (Phase.ROLLING_BACK, Phase.PROMOTING) and release.weight_pct == 0
     if not leaving or release.zero_since_s is None:
         return False

@@ -16,29 +16,23 @@ def explain(release: Release, now_s: float) -> str:
     return f"{where}: {reason}{left}."
 
 
+_WHERE = {
+    Phase.PENDING: "{name} has not started",
+    Phase.PREPARING: "{name} is being prepared, with no traffic yet",
+    Phase.PROGRESSING: "{name} is at step {step} of {steps} ({weight} %)",
+    Phase.PAUSED: "{name} is paused at {weight} %",
+    Phase.PROMOTING: "{name} is being promoted",
+    Phase.ROLLING_BACK: "{name} is rolling back, all traffic goes to stable",
+    Phase.HALTED: "{name} is halted at {weight} %",
+    Phase.SUCCEEDED: "{name} succeeded",
+    Phase.ROLLED_BACK: "{name} was rolled back",
+    Phase.FAILED: "{name} failed, all traffic is on stable",
+}
+
+
 def _where(release: Release) -> str:
-    name = f"{release.app.name} {release.canary}"
-    match release.phase:
-        case Phase.PENDING:
-            return f"{name} has not started"
-        case Phase.PREPARING:
-            return f"{name} is being prepared, with no traffic yet"
-        case Phase.PROGRESSING:
-            return f"{name} is at step {release.step + 1} of {len(release.app.canary.steps)} ({release.weight_pct} %)"
-        case Phase.PAUSED:
-            return f"{name} is paused at {release.weight_pct} %"
-        case Phase.PROMOTING:
-            return f"{name} is being promoted"
-        case Phase.ROLLING_BACK:
-            return f"{name} is rolling back, all traffic goes to stable"
-        case Phase.HALTED:
-            return f"{name} is halted at {release.weight_pct} %"
-        case Phase.SUCCEEDED:
-            return f"{name} succeeded"
-        case Phase.ROLLED_BACK:
-            return f"{name} was rolled back"
-        case Phase.FAILED:
-            return f"{name} failed without taking traffic" if not release.peak_weight_pct else f"{name} failed"
+    name, steps = f"{release.app.name} {release.canary}", len(release.app.canary.steps)
+    return _WHERE[release.phase].format(name=name, step=release.step + 1, steps=steps, weight=release.weight_pct)
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What is written down about a decision: one record per change that a post-mortem would ask about. It writes nothing."""
+"""What is written down about a decision: a record per change that a post-mortem would ask about. It writes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def drafts(before: Release, after: Release, scene: Scene, epoch: int | None) -> 
                 epoch,
                 {**numbers_of(scene.verdict), **numbers},
                 late,
-            )  # fmt: skip
+            )
         )
 
     drift = scene.seen.route.drift_count - before.drift_seen if scene.seen.route else 0
@@ -41,11 +41,22 @@ def drafts(before: Release, after: Release, scene: Scene, epoch: int | None) -> 
         add("bypass", f"{intent.actor} passed the evidence ({intent.kind.value}): {intent.reason or 'no reason given'}")
     if after.weight_pct != before.weight_pct:
         kind = after.reason.code if after.weight_pct > before.weight_pct else "lower"
-        add("weight", after.reason.text, authority=kind, from_pct=before.weight_pct, to_pct=after.weight_pct,
-            step=after.step)  # fmt: skip
+        add(
+            "weight",
+            after.reason.text,
+            authority=kind,
+            from_pct=before.weight_pct,
+            to_pct=after.weight_pct,
+            step=after.step,
+        )
     if after.phase is not before.phase:
-        add("phase", after.reason.text, from_phase=before.phase.value, to_phase=after.phase.value,
-            code=after.reason.code)  # fmt: skip
+        add(
+            "phase",
+            after.reason.text,
+            from_phase=before.phase.value,
+            to_phase=after.phase.value,
+            code=after.reason.code,
+        )
     elif after.reason.code != before.reason.code and after.phase not in ENDED:
         add("reason", after.reason.text, code=after.reason.code, phase=after.phase.value)
     return tuple(written)

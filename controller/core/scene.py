@@ -58,9 +58,17 @@ def roll_back(release: Release, cause: Reason, now_s: float) -> Release:
     touched = release.peak_weight_pct > 0 or release.phase is Phase.PROMOTING
     outcome = Phase.ROLLED_BACK if touched and release.stable is not None else Phase.FAILED
     return to(
-        release, Phase.ROLLING_BACK, cause, now_s,
-        weight_pct=0, zero_since_s=None, halt=None, intent=None, outcome=outcome, cause=cause,
-    )  # fmt: skip
+        release,
+        Phase.ROLLING_BACK,
+        cause,
+        now_s,
+        weight_pct=0,
+        zero_since_s=None,
+        halt=None,
+        intent=None,
+        outcome=outcome,
+        cause=cause,
+    )
 
 
 def roll_back_by_itself(scene: Scene, cause: Reason) -> Release:

@@ -1,0 +1,256 @@
+"""What the doors may ask for. A command loads, asks the core, and commits a fact; only an abort also writes the route,
+because a move back to stable waits for nothing. It authenticates nobody: the actor is given."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from controller.core.intents import hear
+from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
+from controller.core.moves import ENDED
+from controller.ports import Answered, Commit, Conflict, PortError, Ports, StoredApplication
+from gates.audit import Draft
+from gates.kill import KillAnswerKind, Target, answer
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
+CONFLICT_TRIES = 5
+"""A person's fact meets the controller's own commits; each try reads again, so a handful always suffices."""
+
+
+class Rejected(Exception):
+    """A command that was not carried out. ``code`` is stable, the text says what to do, ``facts`` go with it."""
+
+    def __init__(self, code: str, text: str, **facts: str) -> None:
+        super().__init__(text)
+        self.code, self.text, self.facts = code, text, facts
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A wish to deploy ``version`` of ``application``. ``replace`` takes the place of a release that is running."""
+
+    application: str
+    version: str
+    actor: str
+    replace: bool = False
+    retry_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The release as committed and a sentence about what was done. ``durable`` is False while the store is down."""
+
+    release: Release
+    text: str
+    durable: bool = True
+
+
+AnswerOf = Callable[[Release], Answered]
+
+
+def new_release_id(application: str) -> str:
+    return f"{application}-{secrets.token_hex(5)}"
+
+
+class Commands:
+    """The write side of every door."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        wake: Callable[[str], None],
+        epoch: Callable[[], int],
+        last_seen: Callable[[str], Release | None] = lambda _id: None,
+        new_id: Callable[[str], str] = new_release_id,
+    ) -> None:
+        self._ports, self._wake, self._epoch = ports, wake, epoch
+        self._last_seen, self._new_id = last_seen, new_id
+
+    def register(self, app: Application, actor: str, revision: int | None = None) -> StoredApplication:
+        """Register or change an application. A running release keeps the application it started with.
+
+        Raises Rejected when ``revision`` is given and is not the stored one, or when the name's target is deleted.
+        """
+        stored = self._ports.store.application(app.name)
+        found = stored.revision if stored else 0
+        if revision is not None and revision != found:
+            raise Rejected("conflict", f"application {app.name} is at revision {found}, not {revision}: read it again")
+        if stored is not None and not stored.deleted and stored.app == app:
+            return stored
+        after = replace(stored, app=app, deleted=False) if stored else StoredApplication(app)
+        kind = "application_changed" if stored else "application_registered"
+        record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
+        self._ports.store.commit(Commit(records=(record,), application=after))
+        return replace(after, revision=found + 1)
+
+    def unregister(self, name: str, actor: str) -> None:
+        """Forget an application. Refused while a release of it is running."""
+        stored = self._application(name)
+        active = self._ports.store.active(name)
+        if active:
+            raise Rejected("active_release", f"{active[0].id} is still running: abort it first", release=active[0].id)
+        record = self._draft("application_deleted", actor, name, app=stored.app)
+        self._ports.store.commit(Commit(records=(record,), application=replace(stored, deleted=True)))
+
+    def submit(self, wish: Submission, answer_of: AnswerOf | None = None) -> Done:
+        """Start a release, or refuse and say why.
+
+        Deploying the version that stable runs while a canary is out reverts: the running release is aborted.
+        """
+        if not VERSION.fullmatch(wish.version):
+            raise Rejected(
+                "invalid_version", "a version is 1 to 255 of letters, digits and ._:/@+-, letter or digit first"
+            )
+        trouble: PortError | None = None
+        for _ in range(CONFLICT_TRIES):
+            try:
+                return self._submit_once(wish, answer_of)
+            except Conflict as conflict:
+                trouble = conflict
+        raise Rejected("conflict", f"{wish.application} keeps changing ({trouble}): try again")
+
+    def _submit_once(self, wish: Submission, answer_of: AnswerOf | None) -> Done:
+        stored = self._application(wish.application)
+        app = stored.app
+        self._require_no_kill(app)
+        running = next((r for r in self._ports.store.active(app.name) if r.superseded_by is None), None)
+        if running is not None and wish.version == running.stable:
+            return self.intend(running.id, IntentKind.ABORT, wish.actor, f"stable already runs {wish.version}")
+        if running is not None and not wish.replace:
+            text = f"{running.id} of {app.name} is {running.phase.value}: wait, abort it, or deploy with replace"
+            raise Rejected("active_release", text, release=running.id)
+        if running is None and wish.version == stored.stable_version:
+            raise Rejected("already_stable", f"{app.name} already runs {wish.version} on all instances")
+        release = self._new(wish, stored)
+        records = [self._draft("requested", wish.actor, f"deploy {wish.version} of {app.name}", release=release)]
+        old = None
+        if running is not None:
+            intent = Intent(IntentKind.ABORT, wish.actor, release.created_at_s, f"superseded by {release.id}")
+            self._take_back(running.id, intent)
+            old = replace(running, intent=intent, superseded_by=release.id, wake_at_s=intent.at_s)
+            records.append(self._draft("superseded", wish.actor, intent.reason, release=running))
+        answered = answer_of(release) if answer_of else None
+        self._ports.store.commit(Commit(records=tuple(records), release=old, create=release, answered=answered))
+        for woken in (running, release):
+            if woken is not None:
+                self._wake(woken.id)
+        return Done(release, f"{release.id} is accepted")
+
+    def retry(self, release_id: str, actor: str, answer_of: AnswerOf | None = None) -> Done:
+        """A new release of the same version, from step 0 with fresh evidence."""
+        old = self.release(release_id)
+        if old.phase not in ENDED:
+            raise Rejected(
+                "active_release", f"{old.id} is still {old.phase.value}: only an ended release can be retried"
+            )
+        if old.phase is Phase.SUCCEEDED:
+            raise Rejected("already_stable", f"{old.id} succeeded: there is nothing to retry")
+        return self.submit(Submission(old.app.name, old.canary, actor, retry_of=old.id), answer_of)
+
+    def intend(self, release_id: str, kind: IntentKind, actor: str, reason: str = "", step: int | None = None) -> Done:
+        """Record a person's wish. An abort takes traffic back first, whether or not the store can record it."""
+        intent = Intent(kind, actor, self._ports.clock.now_s(), reason, step)
+        if kind is IntentKind.ABORT:
+            self._take_back(release_id, intent)
+        trouble: PortError | None = None
+        for _ in range(CONFLICT_TRIES):
+            try:
+                return self._record_intent(release_id, intent)
+            except Conflict as conflict:
+                trouble = conflict
+            except PortError as error:
+                return self._undurable(release_id, intent, error)
+        raise Rejected("conflict", f"{release_id} keeps changing ({trouble}): try again")
+
+    def _record_intent(self, release_id: str, intent: Intent) -> Done:
+        release = self.release(release_id)
+        heard = hear(release, intent)
+        if heard.refused:
+            raise Rejected("not_possible", heard.text, phase=release.phase.value)
+        if heard.release is None:
+            return Done(release, heard.text)
+        text = f"{intent.kind.value} by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
+        record = self._draft("intent", intent.actor, text, release=release, kind=intent.kind.value)
+        now_s = self._ports.clock.now_s()
+        self._ports.store.commit(Commit(records=(record,), release=replace(heard.release, wake_at_s=now_s)))
+        self._wake(release.id)
+        return Done(replace(heard.release, revision=release.revision + 1), heard.text)
+
+    def _take_back(self, release_id: str, intent: Intent) -> None:
+        """Traffic first. A trouble here is not the end: the recorded abort drives the route on every pass."""
+        release = self._known(release_id)
+        if release is None or release.phase in ENDED or release.weight_pct == 0:
+            return
+        mark = Mark(
+            release.id, "aborted", f"aborted by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
+        )
+        try:
+            self._ports.router.lower(release.app, mark, self._epoch())
+        except PortError as error:
+            self._ports.log("abort_route_pending", release_id=release_id, trouble=str(error))
+
+    def _undurable(self, release_id: str, intent: Intent, error: PortError) -> Done:
+        release = self._last_seen(release_id)
+        if release is None or intent.kind is not IntentKind.ABORT:
+            raise error
+        text = (
+            f"traffic of {release_id} was sent back to stable; the abort is recorded when the store is back ({error})"
+        )
+        return Done(release, text, durable=False)
+
+    def _known(self, release_id: str) -> Release | None:
+        try:
+            return self._ports.store.release(release_id)
+        except PortError:
+            return self._last_seen(release_id)
+
+    def release(self, release_id: str) -> Release:
+        release = self._ports.store.release(release_id)
+        if release is None:
+            raise Rejected("unknown_release", f"there is no release {release_id[:80]!r}")
+        return release
+
+    def _application(self, name: str) -> StoredApplication:
+        stored = self._ports.store.application(name)
+        if stored is None or stored.deleted:
+            raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
+        return stored
+
+    def _require_no_kill(self, app: Application) -> None:
+        said = answer(self._ports.kills(), Target(app.environment, app.name))
+        if said.kind is not KillAnswerKind.NONE:
+            raise Rejected("killed", f"no deploy of {app.name}: {said.text}", kill=", ".join(said.ids))
+
+    def _new(self, wish: Submission, stored: StoredApplication) -> Release:
+        now_s = self._ports.clock.now_s()
+        return Release(
+            id=self._new_id(wish.application),
+            app=stored.app,
+            stable=stored.stable_version,
+            canary=wish.version,
+            phase=Phase.PENDING,
+            actor=wish.actor,
+            created_at_s=now_s,
+            entered_at_s=now_s,
+            reason=Reason("accepted", f"accepted from {wish.actor}"),
+            retry_of=wish.retry_of,
+            wake_at_s=now_s,
+        )
+
+    def _draft(
+        self, kind: str, actor: str, text: str, app: Application | None = None, release: Release | None = None, **n: str
+    ) -> Draft:
+        app = release.app if release is not None else app
+        return Draft(
+            kind,
+            self._ports.clock.now_s(),
+            actor,
+            text[:1000],
+            release.id if release is not None else None,
+            app.name if app is not None else None,
+            app.environment if app is not None else None,
+            numbers=dict(n),
+        )

@@ -1,0 +1,22 @@
+"""What the doors are given of a running node: commands, the kill switch, reads, health. Nothing here touches the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.commands import Commands
+from controller.ports import Clock, Store
+from controller.runtime.health import Health
+from controller.runtime.killswitch import KillSwitch
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Built by the composition root and handed to the HTTP application; tests build it on fakes."""
+
+    commands: Commands
+    kills: KillSwitch
+    store: Store
+    clock: Clock
+    health: Callable[[], Health]

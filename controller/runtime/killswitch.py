@@ -1,0 +1,182 @@
+"""The kill switch: engage, list, release. It stops traffic before it writes anything down, and answers for each path
+separately. It never releases by itself: no time-out, restart or error does."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+from controller.core.model import Application, Mark
+from controller.ports import Clock, Commit, PortError, Router, Store
+from controller.runtime.killfile import KillFile
+from gates.audit import Draft
+from gates.kill import Engagement, KillState, Scope, ScopeKind, Target, Verb, covers, union
+
+ROUTE_THREADS = 16
+"""Routes written at the same time; a route write is a few milliseconds of waiting."""
+ROUTE_WAIT_S = 5.0
+"""How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
+
+EFFECTIVE, PENDING, FAILED = "effective", "pending", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PathAnswer:
+    """What became of one path: effective, pending or failed, with the trouble in words."""
+
+    path: str
+    state: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Engaged:
+    """The honest answer. ``effective`` needs memory, one durable path, and every covered route."""
+
+    engagement: Engagement
+    paths: tuple[PathAnswer, ...]
+
+    @property
+    def effective(self) -> bool:
+        durable = any(p.state == EFFECTIVE for p in self.paths if p.path in ("file", "store"))
+        routes = [p.state == EFFECTIVE for p in self.paths if p.path.startswith("route:")]
+        return durable and all(routes)
+
+
+Log = Callable[..., None]
+
+
+class KillSwitch:
+    """Memory, file, store and the routes themselves: any one of them engaged is enough."""
+
+    def __init__(
+        self,
+        store: Store,
+        router: Router,
+        file: KillFile,
+        clock: Clock,
+        applications: Callable[[], Sequence[Application]],
+        application_of: Callable[[str], Application | None],
+        log: Log,
+    ) -> None:
+        self._store, self._router, self._file, self._clock, self._log = store, router, file, clock, log
+        self._applications, self._application_of = applications, application_of
+        self._lock = threading.Lock()
+        self._memory = KillState()
+        self._pool = ThreadPoolExecutor(ROUTE_THREADS, thread_name_prefix="kill")
+
+    def state(self) -> KillState:
+        """The union of every source. A store that cannot be read makes it unreadable: hold."""
+        try:
+            stored = self._store.kills()
+        except PortError as error:
+            stored = KillState(readable=False, trouble=f"the store cannot be read: {error}")
+        return union((self._memory, self._file.read(), stored))
+
+    def engage(self, verb: Verb, scope: Scope, actor: str, reason: str = "") -> Engaged:
+        """Latch first in memory, then on the routes, then in the file and the store. Needs no reason."""
+        identifier = f"k-{secrets.token_hex(5)}"
+        engagement = Engagement(identifier, verb, scope, actor, self._clock.now_s(), reason[:1000])
+        with self._lock:
+            self._memory = union((self._memory, KillState((engagement,))))
+        self._log("kill_engaged", kill=engagement.id, verb=verb.value, scope=str(scope), actor=actor, page=True)
+        routes = self._halt_routes(engagement)
+        durable = (
+            self._try("file", lambda: self._file.engage(engagement)),
+            self._try("store", lambda: self._record(engagement, routes)),
+        )
+        return Engaged(engagement, (PathAnswer("memory", EFFECTIVE), *routes, *durable))
+
+    def release(self, engagement_id: str, actor: str, reason: str) -> Engagement:
+        """A separate decision. Raises KeyError for an unknown id and PortError when it cannot be recorded."""
+        known = {e.id: e for e in self.state().engaged}
+        engagement = known[engagement_id]
+        draft = Draft(
+            "kill_released",
+            self._clock.now_s(),
+            actor,
+            f"kill {engagement_id} over {engagement.scope} released: {reason[:800]}",
+            numbers={"kill": engagement_id},
+        )
+        self._store.commit(Commit(records=(draft,), release_kill=engagement_id))
+        self._file.release(engagement_id)
+        with self._lock:
+            self._memory = union((self._memory, KillState(released=frozenset({engagement_id}))))
+        self._log("kill_released", kill=engagement_id, actor=actor)
+        return engagement
+
+    def load(self) -> None:
+        """Take what the other sources hold into memory, once at the start, so that one of them may fail later."""
+        state = self.state()
+        with self._lock:
+            self._memory = union((self._memory, KillState(state.engaged, state.released)))
+
+    def sync(self) -> int:
+        """Bring engagements that a source missed while it was down into it, marked late. Returns how many."""
+        try:
+            stored = self._store.kills()
+        except PortError:
+            return 0
+        filed = self._file.read()
+        missing = [e for e in union((self._memory, filed)).engaged if e not in stored.engaged]
+        done = 0
+        for engagement in (e for e in missing if e.id not in stored.released):
+            done += self._try("store", lambda e=engagement: self._record(e, (), late=True)).state == EFFECTIVE  # type: ignore[misc]
+        if filed.readable:
+            kept = {e.id for e in filed.engaged} | filed.released
+            for engagement in (e for e in union((self._memory, stored)).engaged if e.id not in kept):
+                done += self._try("file", lambda e=engagement: self._file.engage(e)).state == EFFECTIVE  # type: ignore[misc]
+        return done
+
+    def covered(self, scope: Scope) -> list[Application]:
+        """The applications whose routes an engagement over ``scope`` writes."""
+        if scope.kind is ScopeKind.RELEASE:
+            app = self._application_of(scope.name)
+            return [app] if app is not None else []
+        return [app for app in self._applications() if covers(scope, Target(app.environment, app.name))]
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _halt_routes(self, engagement: Engagement) -> tuple[PathAnswer, ...]:
+        apps = self.covered(engagement.scope)
+        text = f"kill {engagement.id} by {engagement.actor}"
+        mark = Mark(None, "killed", text, engagement.id)
+        revert = engagement.verb is Verb.REVERT
+
+        def halt(app: Application) -> PathAnswer:
+            return self._try(f"route:{app.name}", lambda: _verified(self._router, app, mark, revert))
+
+        if len(apps) == 1:
+            return (halt(apps[0]),)
+        futures = {app.name: self._pool.submit(halt, app) for app in apps}
+        done, _ = wait(futures.values(), timeout=ROUTE_WAIT_S)
+        late = f"no answer within {ROUTE_WAIT_S:g} s, still trying"
+        return tuple(
+            future.result() if future in done else PathAnswer(f"route:{name}", PENDING, late)
+            for name, future in futures.items()
+        )
+
+    def _record(self, engagement: Engagement, routes: Sequence[PathAnswer], late: bool = False) -> None:
+        text = f"kill ({engagement.verb.value}) over {engagement.scope}: {engagement.reason or 'no reason given'}"
+        draft = Draft("kill_engaged", engagement.at_s, engagement.actor, text, late=late)
+        numbers = {"kill": engagement.id, "scope": str(engagement.scope), **{p.path: p.state for p in routes}}
+        self._store.commit(Commit(records=(replace(draft, numbers=numbers),), engage=engagement))
+
+    def _try(self, path: str, attempt: Callable[[], None]) -> PathAnswer:
+        try:
+            attempt()
+        except PortError as error:
+            self._log("kill_path_failed", path=path, trouble=str(error))
+            return PathAnswer(path, FAILED, str(error))
+        return PathAnswer(path, EFFECTIVE)
+
+
+def _verified(router: Router, app: Application, mark: Mark, revert: bool) -> None:
+    route = router.halt(app, mark, revert)
+    if revert and route.live_pct != 0:
+        shown = "the proxy cannot be read" if route.live_pct is None else f"the canary still has {route.live_pct} %"
+        raise PortError(f"the halt is latched, but {shown}; the guard keeps trying")
