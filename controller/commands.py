@@ -173,7 +173,7 @@ class Commands:
         if heard.release is None:
             return Done(release, heard.text)
         text = f"{intent.kind.value} by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
-        record = self._draft("intent", intent.actor, text, release=release, kind=intent.kind.value)
+        record = self._draft("intent", intent.actor, text, release=release, wish=intent.kind.value)
         now_s = self._ports.clock.now_s()
         self._ports.store.commit(Commit(records=(record,), release=replace(heard.release, wake_at_s=now_s)))
         self._wake(release.id)

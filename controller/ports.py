@@ -113,7 +113,7 @@ class Workload(Protocol):
 
 class Metrics(Protocol):
     def read(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> Readings:
-        """Every query of ``spec`` for each role. Never raises for a backend's trouble: each reading says its outcome."""
+        """Every query of ``spec`` for each role. A backend's trouble never raises: each reading says its outcome."""
         ...
 
     def check(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> str | None:

@@ -1,4 +1,4 @@
-"""What the doors are given of a running node: commands, the kill switch, reads, health. Nothing here touches the world."""
+"""What the doors are given of a running node: commands, the kill switch, reads, health. It touches no world itself."""
 
 from __future__ import annotations
 

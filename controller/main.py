@@ -1,0 +1,113 @@
+"""The composition root: the one place that builds adapters and hands them to a node. It holds no logic of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from analysis.prometheus import PrometheusMetrics
+from controller.adapters.clock import SystemClock
+from controller.adapters.notify import WebhookNotifier
+from controller.adapters.routers.haproxy import HaproxyRouter
+from controller.adapters.store.sql import SqlStore
+from controller.adapters.workloads.external import ExternalWorkload
+from controller.adapters.workloads.processes import ProcessesWorkload
+from controller.core.model import Application, ProcessesTarget
+from controller.messages import messages_of
+from controller.ports import Ports, Workload
+from controller.reconcile import Reconciler
+from controller.runtime.directory import Directory
+from controller.runtime.doors import Doors
+from controller.runtime.killfile import KillFile
+from controller.runtime.killswitch import KillSwitch
+from controller.runtime.node import Node
+
+
+class DataDirectoryBusy(Exception):
+    """Another controller runs on this data directory; two would fight over one store."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """What a node needs to be built. ``log`` takes an event name and fields."""
+
+    data_dir: Path
+    log: Callable[..., None]
+    workers: int = 8
+    notify_urls: Sequence[str] = ()
+
+
+class RunningNode:
+    """A node with the adapters it was built from; ``stop`` ends both."""
+
+    def __init__(self, node: Node, closing: ExitStack) -> None:
+        self._node, self._closing = node, closing
+
+    @property
+    def doors(self) -> Doors:
+        return self._node.doors
+
+    def start(self) -> None:
+        self._node.start()
+
+    def stop(self) -> None:
+        self._node.stop()
+        self._closing.close()
+
+
+def build_node(settings: NodeSettings) -> RunningNode:
+    """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as opening:
+        opening.callback(_lock(settings.data_dir / "lock").close)
+        clock = SystemClock()
+        store = SqlStore.open(settings.data_dir / "interlock.db")
+        opening.callback(store.close)
+        epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", clock.now_s())
+        router = HaproxyRouter()
+        opening.callback(router.close)
+        processes = ProcessesWorkload(settings.data_dir / "processes", router, clock)
+        opening.callback(processes.close)
+        external = ExternalWorkload(clock)
+        opening.callback(external.close)
+        notifier = WebhookNotifier()
+        opening.callback(notifier.close)
+
+        def workload_of(app: Application) -> Workload:
+            return processes if isinstance(app.target, ProcessesTarget) else external
+
+        last_seen: list[Reconciler] = []
+        directory = Directory(store, lambda release_id: last_seen[0].last_seen(release_id) if last_seen else None)
+        switch = KillSwitch(
+            store,
+            router,
+            KillFile(settings.data_dir / "kill.jsonl"),
+            clock,
+            directory.applications,
+            directory.of_release,
+            settings.log,
+        )
+        ports = Ports(store, router, workload_of, PrometheusMetrics(), switch.state, clock, settings.log)
+        reconciler = Reconciler(ports, epoch, messages_of(settings.notify_urls))
+        last_seen.append(reconciler)
+        node = Node(ports, epoch, switch, reconciler, directory, notifier, settings.workers)
+        return RunningNode(node, opening.pop_all())
+    raise AssertionError("unreachable: the stack closes only on an error, which is raised")
+
+
+def _lock(path: Path) -> IO[str]:
+    """Hold the data directory for as long as the returned file is open; the kernel lets go when the process dies."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        text = f"another interlock runs on {path.parent}: stop it first, or give this one its own --data directory"
+        raise DataDirectoryBusy(text) from error
+    return file

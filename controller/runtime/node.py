@@ -1,0 +1,111 @@
+"""One running controller: the loop, its heartbeat and its doors, put together from ports. It builds no adapter."""
+
+from __future__ import annotations
+
+import threading
+
+from controller.commands import Commands
+from controller.ports import Fenced, Ports
+from controller.reconcile import Reconciler
+from controller.runtime.directory import Directory
+from controller.runtime.doors import Doors
+from controller.runtime.health import Health, Pulse
+from controller.runtime.killswitch import KillSwitch
+from controller.runtime.outbox import Notifier, Outbox
+from controller.runtime.queue import WorkQueue
+from controller.runtime.schedule import Job, Schedule
+
+SWEEP_S, REST_S, OUTBOX_S, KILL_SYNC_S, PRUNE_S = 1.0, 3.0, 1.0, 5.0, 3600.0
+KEEP_ANSWERS_S = 86_400.0
+"""How long an Idempotency-Key is answered from memory, and delivered messages are kept."""
+SWEEP_MAX = 1000
+"""Releases brought back by one sweep."""
+REST = "rest:"
+
+
+class Node:
+    """Start it, hand its doors to the HTTP application, stop it."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        epoch: int,
+        switch: KillSwitch,
+        reconciler: Reconciler,
+        directory: Directory,
+        notifier: Notifier,
+        workers: int,
+    ) -> None:
+        self._ports, self._epoch, self._switch = ports, epoch, switch
+        self._reconciler, self._directory = reconciler, directory
+        self._leading = True
+        self._locks: dict[str, threading.Lock] = {}
+        self._queue = WorkQueue(self._run, ports.clock, self._crashed, workers)
+        self._outbox = Outbox(ports.store, notifier, ports.clock, ports.log)
+        jobs = self._jobs()
+        self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
+        self._schedule = Schedule(jobs, self._pulse, ports.log)
+        commands = Commands(ports, self._queue.add, lambda: epoch, reconciler.last_seen)
+        self.doors = Doors(commands, switch, ports.store, ports.clock, self.health)
+
+    def start(self) -> None:
+        """Take what the sources of the kill switch hold, then begin: everything due is looked at within a second."""
+        self._switch.load()
+        self._directory.refresh()
+        self._queue.start()
+        self._schedule.start()
+        self._sweep()
+
+    def stop(self) -> None:
+        """Let running passes end. Weights stay as they are; their leases run out if nobody takes over."""
+        self._schedule.stop()
+        if not self._queue.stop():
+            self._ports.log("stop_timed_out", trouble="a pass did not end in time; its effects are converging")
+        self._switch.close()
+
+    def health(self) -> Health:
+        return Health(self._pulse.beats(), self._leading, tuple(sorted(self._reconciler.parked)), self._epoch)
+
+    def _jobs(self) -> tuple[Job, ...]:
+        return (
+            Job("sweep", SWEEP_S, self._sweep, own_thread=True),
+            Job("rest", REST_S, self._sweep_rest),
+            Job("outbox", OUTBOX_S, self._outbox.drain, own_thread=True),
+            Job("kill_sync", KILL_SYNC_S, self._switch.sync, own_thread=True),
+            Job("prune", PRUNE_S, lambda: self._ports.store.prune(self._ports.clock.now_s() - KEEP_ANSWERS_S)),
+        )
+
+    def _sweep(self) -> None:
+        if not self._leading:
+            return
+        for release_id, _ in self._ports.store.due(self._ports.clock.now_s(), SWEEP_MAX):
+            self._queue.remember(release_id)
+
+    def _sweep_rest(self) -> None:
+        self._directory.refresh()
+        if self._leading:
+            for app in self._directory.applications():
+                self._queue.remember(REST + app.name)
+
+    def _run(self, key: str) -> float | None:
+        """One pass. A release and the rest of its application never run at the same time."""
+        if not self._leading:
+            return None
+        try:
+            if key.startswith(REST):
+                with self._lock_of(key.removeprefix(REST)):
+                    self._reconciler.rest(key.removeprefix(REST))
+                return None
+            seen = self._reconciler.last_seen(key) or self._ports.store.release(key)
+            with self._lock_of(seen.app.name if seen is not None else key):
+                return self._reconciler.run(key)
+        except Fenced as fenced:
+            self._leading = False
+            self._ports.log("fenced", trouble=str(fenced), page=True)
+            return None
+
+    def _lock_of(self, application: str) -> threading.Lock:
+        return self._locks.setdefault(application, threading.Lock())
+
+    def _crashed(self, key: str, error: BaseException) -> None:
+        self._ports.log("pass_failed", key=key, trouble=f"{type(error).__name__}: {error}", page=True)

@@ -1,0 +1,40 @@
+"""Delivers messages that were committed with a decision, at least once, after the traffic was moved. A slow or dead
+receiver delays nothing but its own messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from controller.ports import Clock, Message, OutboxRow, PortError, Store
+
+BATCH = 20
+"""Messages per beat; a receiver that hangs costs at most this many time-outs."""
+BACKOFF_S = (1.0, 5.0, 15.0, 60.0, 300.0)
+"""Waits after each failure; the last one repeats, so that nothing is lost while a receiver is away."""
+
+
+class Notifier(Protocol):
+    def deliver(self, message: Message) -> None:
+        """Deliver once. Raises PortError when it is not certain that the receiver has it."""
+        ...
+
+
+class Outbox:
+    def __init__(self, store: Store, notifier: Notifier, clock: Clock, log: Callable[..., None]) -> None:
+        self._store, self._notifier, self._clock, self._log = store, notifier, clock, log
+
+    def drain(self) -> int:
+        """Deliver what is due. Returns how many were delivered."""
+        return sum(self._deliver(row) for row in self._store.outbox_due(self._clock.now_s(), BATCH))
+
+    def _deliver(self, row: OutboxRow) -> bool:
+        try:
+            self._notifier.deliver(row.message)
+        except PortError as error:
+            wait_s = BACKOFF_S[min(row.attempts, len(BACKOFF_S) - 1)]
+            self._store.outbox_failed(row.message.key, self._clock.now_s() + wait_s, str(error)[:300])
+            self._log("message_failed", kind=row.message.kind, trouble=str(error), release_id=row.message.release_id)
+            return False
+        self._store.outbox_done(row.message.key)
+        return True
