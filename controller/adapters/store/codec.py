@@ -1,0 +1,106 @@
+"""Frozen dataclasses to JSON text and back, strictly: what does not fit is refused, never guessed. No SQL here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from controller.adapters.store.errors import Corrupt
+from controller.adapters.store.schema import FORMAT
+from controller.core.model import Release
+from controller.ports import Message, Refused, StoredApplication
+from gates.audit import Draft
+from gates.canonical import Json
+from gates.kill import Engagement
+
+T = TypeVar("T")
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Of one stored JSON text. A release with all its evidence takes some 10 KB; more is a runaway, not a release."""
+
+
+class Codec(Generic[T]):
+    """Writes and reads one type. ``table`` names it in errors."""
+
+    def __init__(self, kind: type[T], table: str) -> None:
+        self._table = table
+        self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+
+    def encode(self, value: T, key: str) -> str:
+        """The JSON text of ``value``. A text that could not be read back is a bug of ours and is not written."""
+        # Not the adapter's own dump: that writes an infinite evidence as null, which nobody can read back.
+        raw = to_json(value, inf_nan_mode="constants")
+        if len(raw) > MAX_BODY_BYTES:
+            raise Refused(f"{self._table} {key!r} takes {len(raw)} bytes; at most {MAX_BODY_BYTES} are stored")
+        try:
+            self._adapter.validate_json(raw, strict=True, extra="forbid")
+        except ValidationError as error:
+            raise AssertionError(f"{self._table} {key!r} could not be read back: {_first_trouble(error)}") from None
+        return raw.decode()
+
+    def decode(self, stored_format: object, text: str, key: str) -> T:
+        if stored_format != FORMAT:
+            why = f"it has format {stored_format!r} and this version of Interlock reads format {FORMAT}"
+            raise Corrupt(self._table, key, why)
+        try:
+            return self._adapter.validate_json(text, strict=True, extra="forbid")
+        except (ValidationError, TypeError, ValueError) as error:
+            raise Corrupt(self._table, key, _first_trouble(error)) from None
+
+
+def _first_trouble(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the text"
+        return f"{error.error_count()} fault(s), the first at {place}: {first['msg']}"
+    return f"not a text: {type(error).__name__}"
+
+
+class Codecs:
+    """All codecs of the store, built once: building them takes tens of milliseconds, using them microseconds."""
+
+    def __init__(self) -> None:
+        self.release = Codec(Release, "releases")
+        self.application = Codec(StoredApplication, "applications")
+        self.engagement = Codec(Engagement, "kills")
+        self.message = Codec(Message, "outbox")
+
+
+def encode_numbers(numbers: Mapping[str, Json]) -> str:
+    """Plain JSON that keeps every float's last digit; the canonical form would turn 1e16 into an integer."""
+    return json.dumps(dict(numbers), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def decode_numbers(text: str) -> dict[str, Any]:
+    numbers = json.loads(text)
+    if not isinstance(numbers, dict):
+        raise ValueError("numbers is not an object")
+    return numbers
+
+
+def settled(draft: Draft) -> Draft:
+    """``draft`` as every store gives it back: whole microseconds, and numbers nobody else can change any more."""
+    return Draft(
+        type=draft.type,
+        at_s=at_s(at_us(draft.at_s)),
+        actor=draft.actor,
+        text=draft.text,
+        release_id=draft.release_id,
+        application=draft.application,
+        environment=draft.environment,
+        epoch=draft.epoch,
+        numbers=decode_numbers(encode_numbers(draft.numbers)) if draft.numbers else {},
+        late=draft.late,
+    )
+
+
+def at_us(seconds: float) -> int:
+    return round(seconds * 1e6)
+
+
+def at_s(microseconds: int) -> float:
+    return microseconds / 1e6

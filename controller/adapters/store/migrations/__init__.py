@@ -1,0 +1,1 @@
+"""The schema's history, for alembic. Nothing here is imported by the controller."""
