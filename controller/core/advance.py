@@ -161,17 +161,18 @@ def _next_weight(scene: Scene, why: Reason) -> Release:
         return to(release, Phase.PROMOTING, Reason("promoting", text), scene.now_s)
     step = release.step + 1
     weight = plan.steps[step]
-    changes = {
-        "step": step,
-        "weight_pct": weight,
-        "baking_since_s": None,
-        "peak_weight_pct": max(weight, release.peak_weight_pct),
-    }
+    stepped = replace(
+        release,
+        step=step,
+        weight_pct=weight,
+        baking_since_s=None,
+        peak_weight_pct=max(weight, release.peak_weight_pct),
+    )
     reason = Reason(why.code, f"{why.text}; next weight {weight} %")
     if release.phase is Phase.PROGRESSING:
-        return replace(release, reason=reason, **changes)
+        return replace(stepped, reason=reason)
     paused_s = release.paused_s + scene.now_s - release.entered_at_s
-    return to(release, Phase.PROGRESSING, reason, scene.now_s, paused_s=paused_s, **changes)
+    return to(stepped, Phase.PROGRESSING, reason, scene.now_s, paused_s=paused_s)
 
 
 def rule_promoting(scene: Scene) -> Release | None:

@@ -1,0 +1,46 @@
+"""Says which real parts this machine has, so that a test run ends with what it covered and what it left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A program that tests drive for real, and what is left out without it."""
+
+    name: str
+    package: str
+    covers: str
+
+
+PARTS = (
+    Part("haproxy", "haproxy", "the guard and the router on real traffic, the demo"),
+    Part("prometheus", "prometheus", "reading metrics from a real Prometheus, the demo"),
+)
+
+
+def find(name: str) -> str | None:
+    """The program's path; the system's administration folders are looked into as well."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin")
+
+
+def missing(*names: str) -> str | None:
+    """What to install before the named parts can be driven, or None."""
+    absent = [part.package for part in PARTS if part.name in names and find(part.name) is None]
+    return f"left out: {', '.join(absent)} not installed (apt-get install {' '.join(absent)})" if absent else None
+
+
+def main() -> int:
+    for part in PARTS:
+        path = find(part.name)
+        told = f"driven for real ({path})" if path else f"NOT INSTALLED, left out: {part.covers}"
+        sys.stdout.write(f"{part.name}: {told}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
