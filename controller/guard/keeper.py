@@ -224,7 +224,7 @@ class Keeper:
             self._pools[old.name] = new
             self._log("endpoints", **encode_pool(new))
         pool, slots = self._fill(self._pools.get(old.name) or old)
-        if not pool.applied:
+        if pool.trouble or not pool.applied:
             why = pool.trouble or "HAProxy does not show it yet"
             raise Deny("unknown", f"pool {pool.name} is recorded but not filled: {why}; the guard goes on trying")
         return pool_reply(pool, slots)
