@@ -1,0 +1,238 @@
+"""The application document, as people write it, to an Application and back. It reads no file and knows no store.
+
+Every mistake is reported at once, each with its place and what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.model import AnalysisSpec, Margins
+from analysis.spec import SpecError, to_spec
+from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute, ProcessesTarget
+from controller.documents import DocumentError, load_document
+from controller.spec_blocks import ApplicationBlock, CanaryBlock, HaproxyBlock, TargetBlock
+
+
+class InvalidDocument(ValueError):
+    """The document cannot be used. ``mistakes`` are pairs of a place and a sentence that says what to do."""
+
+    def __init__(self, mistakes: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("\n".join(f"{place}: {text}" if place else text for place, text in mistakes))
+        self.mistakes = mistakes
+
+
+def parse_application(text: str | bytes) -> Application:
+    """An application document in YAML or JSON. Raises InvalidDocument."""
+    try:
+        return application_from(load_document(text))
+    except DocumentError as error:
+        raise InvalidDocument((("", str(error)),)) from None
+
+
+def application_from(document: object) -> Application:
+    """The same from plain data, as a JSON body gives it. Raises InvalidDocument."""
+    try:
+        block = ApplicationBlock.model_validate(document)
+        spec = to_spec(block.metrics, block.analysis)
+    except ValidationError as error:
+        raise InvalidDocument(mistakes_of(error)) from None
+    except SpecError as error:
+        raise InvalidDocument(tuple(("", line) for line in str(error).splitlines())) from None
+    environment = "production" if block.environment == "prod" else block.environment
+    return Application(
+        block.name, environment, _target(block.target), _route(block.router.haproxy), _plan(block.canary), spec
+    )
+
+
+def _target(block: TargetBlock) -> ProcessesTarget | ExternalTarget:
+    if block.external is not None:
+        external = block.external
+        return ExternalTarget(
+            external.stable_health_url,
+            external.canary_health_url,
+            external.version_field,
+            external.hook_url,
+            external.health_timeout,
+        )
+    processes = block.processes
+    assert processes is not None, "the block was validated"
+    return ProcessesTarget(
+        command=tuple(processes.command),
+        replicas=processes.replicas,
+        canary_replicas=processes.canary_replicas,
+        health_path=processes.health_path,
+        ports=(processes.ports[0], processes.ports[1]),
+        health_timeout_s=processes.health_timeout,
+        stop_grace_s=processes.stop_grace,
+        directory=processes.directory,
+        environment=tuple(sorted(processes.environment.items())),
+        discovery_file=processes.discovery_file,
+    )
+
+
+def _route(block: HaproxyBlock) -> HaproxyRoute:
+    return HaproxyRoute(
+        block.guard,
+        block.backend,
+        block.stable_server,
+        block.canary_server,
+        block.stable_pool,
+        block.canary_pool,
+    )
+
+
+def _plan(block: CanaryBlock) -> CanaryPlan:
+    return CanaryPlan(
+        steps=tuple(block.steps),
+        min_bake_s=block.min_bake,
+        max_weight_pct=block.max_weight,
+        max_duration_s=block.max_duration,
+        prepare_deadline_s=block.prepare_deadline,
+        promote_deadline_s=block.promote_deadline,
+        drain_s=block.drain,
+        lease_s=block.lease,
+        poll_s=block.poll,
+    )
+
+
+def mistakes_of(error: ValidationError) -> tuple[tuple[str, str], ...]:
+    """Every mistake as a place and a sentence. No value of the document is repeated: it may be a secret."""
+    return tuple(
+        (".".join(str(part) for part in item["loc"])[:200], _sentence(item["type"], item["msg"]))
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "no such field; check its spelling"
+    if kind == "missing":
+        return "missing; it is required"
+    if kind == "model_type":
+        return "a block of fields is needed here"
+    return re.sub("^Value error, ", "", message)[:500]
+
+
+def application_document(app: Application) -> dict[str, Any]:
+    """The document of ``app``, as JSON data. Presets are written out; reading it gives an equal Application."""
+    return {
+        "name": app.name,
+        "environment": app.environment,
+        "target": _target_document(app.target),
+        "router": {"haproxy": _some(_route_document(app.router))},
+        "canary": _plan_document(app.canary),
+        "metrics": _metrics_document(app.analysis),
+        "analysis": _analysis_document(app.analysis),
+    }
+
+
+def _target_document(target: ProcessesTarget | ExternalTarget) -> dict[str, Any]:
+    if isinstance(target, ExternalTarget):
+        external = {
+            "stableHealthUrl": target.stable_health_url,
+            "canaryHealthUrl": target.canary_health_url,
+            "versionField": target.version_field,
+            "hookUrl": target.hook_url,
+            "healthTimeout": _duration(target.health_timeout_s),
+        }
+        return {"external": _some(external)}
+    processes = {
+        "command": list(target.command),
+        "replicas": target.replicas,
+        "canaryReplicas": target.canary_replicas,
+        "healthPath": target.health_path,
+        "ports": list(target.ports),
+        "healthTimeout": _duration(target.health_timeout_s),
+        "stopGrace": _duration(target.stop_grace_s),
+        "directory": target.directory,
+        "environment": dict(target.environment),
+        "discoveryFile": target.discovery_file,
+    }
+    return {"processes": _some(processes)}
+
+
+def _route_document(route: HaproxyRoute) -> dict[str, Any]:
+    return {
+        "guard": route.guard,
+        "backend": route.backend,
+        "stableServer": route.stable_server,
+        "canaryServer": route.canary_server,
+        "stablePool": route.stable_pool,
+        "canaryPool": route.canary_pool,
+    }
+
+
+def _plan_document(plan: CanaryPlan) -> dict[str, Any]:
+    return {
+        "steps": list(plan.steps),
+        "minBake": _duration(plan.min_bake_s),
+        "maxWeight": plan.max_weight_pct,
+        "maxDuration": _duration(plan.max_duration_s),
+        "prepareDeadline": _duration(plan.prepare_deadline_s),
+        "promoteDeadline": _duration(plan.promote_deadline_s),
+        "drain": _duration(plan.drain_s),
+        "lease": _duration(plan.lease_s),
+        "poll": _duration(plan.poll_s),
+    }
+
+
+def _metrics_document(spec: AnalysisSpec) -> dict[str, Any]:
+    counters = [
+        _some({"name": q.name, "total": list(q.total), "bad": list(q.bad), "sloBadFraction": q.slo_bad_fraction})
+        for q in spec.counters
+    ]
+    latency = [
+        _some({"name": q.name, "buckets": list(q.buckets), "slow": q.slow_s, "sloBadFraction": q.slo_bad_fraction})
+        for q in spec.latencies
+    ]
+    return {"prometheus": spec.prometheus_url, "counters": counters, "latency": latency}
+
+
+def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
+    document = {
+        "alpha": spec.alpha,
+        "beta": spec.beta,
+        "minRequests": spec.min_canary_requests,
+        "warmup": _duration(spec.warmup_s),
+        "block": _duration(spec.block_s),
+        "settle": _duration(spec.settle_s),
+        "staleAfter": _duration(spec.stale_after_s),
+        "noData": {"rollbackAfter": _duration(spec.no_data_timeout_s)},
+        "errors": _margins_document(spec.errors),
+        "latency": _margins_document(spec.latency),
+        "breaker": {
+            "ratio": spec.breaker.ratio,
+            "errors": spec.breaker.errors_abs,
+            "slow": spec.breaker.slow_abs,
+            "failSeconds": spec.breaker.outage_s,
+        },
+    }
+    # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
+    default_window_s = max(60.0, 2 * spec.stale_after_s)
+    return document if spec.window_s == default_window_s else document | {"window": _duration(spec.window_s)}
+
+
+def _margins_document(margins: Margins) -> dict[str, Any]:
+    return {
+        "rollback": {"ratio": margins.rollback_ratio, "abs": margins.rollback_abs},
+        "promote": {"ratio": margins.promote_ratio, "abs": margins.promote_abs},
+    }
+
+
+def _some(block: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in block.items() if value is not None}
+
+
+def _duration(seconds: float) -> str | float:
+    """``300.0`` becomes "5m"; a fraction of a second stays a number, which reads back exactly."""
+    if seconds < 1 or seconds != int(seconds):
+        return seconds
+    whole = int(seconds)
+    for unit, size in (("h", 3_600), ("m", 60)):
+        if whole % size == 0:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"

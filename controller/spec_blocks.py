@@ -1,0 +1,231 @@
+"""The form of an application document: its blocks, their limits, and the sentences for what is wrong. It builds no
+Application; spec.py does. What this version cannot do is refused, never ignored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from analysis.durations import parse_duration
+from analysis.spec import AnalysisBlock, MetricsBlock
+from controller.core.check import FIRST_STEP_PCT_MAX
+
+STEPS_MAX = 20
+"""Steps of one plan; each costs at least a minimum bake."""
+LEASE_POLLS_MIN = 3
+"""A lease outlives two passes that failed, or one slow reply would send traffic back."""
+SOCKET_PATH_BYTES_MAX = 107
+"""What the kernel takes for the path of a Unix socket."""
+COMMAND_PARTS_MAX = 100
+DAY_S = 86_400.0
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
+
+
+def _label(value: str) -> str:
+    if not _LABEL.fullmatch(value):
+        raise ValueError("use 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends")
+    return value
+
+
+def _proxy_name(value: str) -> str:
+    if not _PROXY_NAME.fullmatch(value):
+        raise ValueError("use the name as HAProxy's configuration has it: letters, digits and _ . : -")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=30 * DAY_S)]
+Moment = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=60)]
+Label = Annotated[str, AfterValidator(_label)]
+ProxyName = Annotated[str, AfterValidator(_proxy_name)]
+Plain = Annotated[str, Field(max_length=4_096, pattern=r"^[^\x00]*$")]
+Text = Annotated[Plain, Field(min_length=1)]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+Percent = Annotated[int, Field(ge=1, le=100)]
+
+NOT_YET = {
+    "": {"onRollbackImpossible": "remove it: every release of this version can be rolled back or is refused"},
+    "target": {"kubernetes": "use processes or external"},
+    "router": dict.fromkeys(
+        ("gatewayApi", "istio", "ingressNginx", "traefik", "replicas", "kubernetes"), "use haproxy"
+    ),
+}
+"""What other versions of the document hold and this program does not do: by block, with what to do instead."""
+
+
+def _reject_not_yet(block: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        for name, instead in NOT_YET[block].items():
+            if name in value:
+                raise ValueError(f"{name} is not supported by this version; {instead}")
+    return value
+
+
+def _http_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write the address as http://HOST:PORT/PATH or https://HOST:PORT/PATH")
+    if parts.username or parts.password:
+        raise ValueError("do not put credentials into the address")
+    return value
+
+
+Address = Annotated[
+    str, Field(max_length=2_000), BeforeValidator(lambda v: _http_address(v) if isinstance(v, str) else v)
+]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=False, frozen=True, allow_inf_nan=False
+    )
+
+
+class ProcessesBlock(_Block):
+    """A version as local processes. ``command`` may hold {version} and {port}."""
+
+    command: list[Text] = Field(min_length=1, max_length=COMMAND_PARTS_MAX)
+    replicas: int = Field(default=1, ge=1, le=100)
+    canary_replicas: int = Field(default=1, ge=1, le=100)
+    health_path: str = Field(default="/healthz", pattern=r"^/[!-~]{0,500}$")
+    ports: list[Annotated[int, Field(ge=1_024, le=65_535)]] = Field(
+        default=[20_000, 29_999], min_length=2, max_length=2
+    )
+    health_timeout: Moment = 2.0
+    stop_grace: Seconds = 10.0
+    directory: Text | None = None
+    environment: dict[VariableName, Plain] = Field(default={}, max_length=100)
+    discovery_file: Text | None = None
+
+    @field_validator("ports")
+    @classmethod
+    def _range(cls, value: list[int]) -> list[int]:
+        if value[0] >= value[1]:
+            raise ValueError("write the range as [LOWEST, HIGHEST]")
+        return value
+
+
+class ExternalBlock(_Block):
+    """Someone else runs the versions; we look at their health addresses."""
+
+    stable_health_url: Address
+    canary_health_url: Address
+    version_field: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    hook_url: Address | None = None
+    health_timeout: Moment = 2.0
+
+
+class TargetBlock(_Block):
+    processes: ProcessesBlock | None = None
+    external: ExternalBlock | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        return _reject_not_yet("target", value)
+
+    @model_validator(mode="after")
+    def _one(self) -> TargetBlock:
+        if (self.processes is None) == (self.external is None):
+            raise ValueError("name exactly one of processes and external")
+        return self
+
+
+class HaproxyBlock(_Block):
+    """One backend with two servers, behind the guard whose socket is at ``guard``."""
+
+    guard: Text
+    backend: ProxyName
+    stable_server: ProxyName = "stable"
+    canary_server: ProxyName = "canary"
+    stable_pool: ProxyName | None = None
+    canary_pool: ProxyName | None = None
+
+    @field_validator("guard")
+    @classmethod
+    def _socket(cls, value: str) -> str:
+        if not value.startswith("/"):
+            raise ValueError("write the whole path of the guard's socket, beginning with /")
+        if len(value.encode()) > SOCKET_PATH_BYTES_MAX:
+            raise ValueError(f"a socket's path has at most {SOCKET_PATH_BYTES_MAX} bytes; use a shorter directory")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct(self) -> HaproxyBlock:
+        if self.stable_server == self.canary_server:
+            raise ValueError("stableServer and canaryServer must be two servers")
+        if (self.stable_pool is None) != (self.canary_pool is None):
+            raise ValueError("name both stablePool and canaryPool, or neither")
+        if self.stable_pool is not None and self.stable_pool == self.canary_pool:
+            raise ValueError("stablePool and canaryPool must be two backends")
+        return self
+
+
+class RouterBlock(_Block):
+    haproxy: HaproxyBlock
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        return _reject_not_yet("router", value)
+
+
+class CanaryBlock(_Block):
+    """The weights in percent, and the times that bound them."""
+
+    steps: list[Percent] = Field(min_length=1, max_length=STEPS_MAX)
+    min_bake: Seconds = 300.0
+    max_weight: Percent = 50
+    max_duration: Seconds = DAY_S
+    prepare_deadline: Seconds = 600.0
+    promote_deadline: Seconds = 900.0
+    drain: Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=3_600)] = 30.0
+    lease: Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=3_600)] = 120.0
+    poll: Annotated[float, BeforeValidator(parse_duration), Field(ge=0.05, le=300)] = 5.0
+
+    @model_validator(mode="after")
+    def _plan(self) -> CanaryBlock:
+        steps = self.steps
+        if any(after <= before for before, after in pairwise(steps)):
+            raise ValueError(f"steps must rise strictly, as in [1, 5, 10, 25, 50]; these are {steps}")
+        if steps[0] > FIRST_STEP_PCT_MAX:
+            raise ValueError(f"the first step is {steps[0]} %; it must be at most {FIRST_STEP_PCT_MAX} %")
+        if steps[-1] > self.max_weight:
+            raise ValueError(
+                f"step {steps[-1]} % is above maxWeight ({self.max_weight} %): lower it or raise maxWeight"
+            )
+        if self.lease < LEASE_POLLS_MIN * self.poll:
+            raise ValueError(f"lease must be at least {LEASE_POLLS_MIN} times poll ({LEASE_POLLS_MIN * self.poll:g} s)")
+        if len(steps) * self.min_bake > self.max_duration:
+            raise ValueError("the minimum bakes of all steps do not fit into maxDuration: raise it or lower minBake")
+        return self
+
+
+class ApplicationBlock(_Block):
+    """The whole document."""
+
+    name: Label
+    environment: Label
+    target: TargetBlock
+    router: RouterBlock
+    canary: CanaryBlock
+    metrics: MetricsBlock
+    analysis: AnalysisBlock = AnalysisBlock()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        return _reject_not_yet("", value)
+
+    @model_validator(mode="after")
+    def _pools(self) -> ApplicationBlock:
+        if self.target.external is not None and self.router.haproxy.stable_pool is not None:
+            raise ValueError("router.haproxy: stablePool and canaryPool belong to target.processes; remove them")
+        return self
