@@ -23,6 +23,9 @@ from controller.guard.surroundings import Locked, Log, lock, look_around
 PERIOD_S = 0.5
 """A lease, a HALT file and drift are acted on within this, plus HAProxy's answer."""
 
+SHORTEST_S, LONGEST_S = 0.05, 2.0
+"""Bounds of ``--period``: busier serves nobody, and beyond two seconds a stop by file is no longer a stop."""
+
 HAPROXY_TIMEOUT_S = 1.0
 """The runtime socket answers in a millisecond; after this it is counted as gone, and the next pass tries again."""
 
@@ -35,12 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--haproxy", required=True, help="HAProxy's runtime socket: a path, or HOST:PORT")
     parser.add_argument("--listen", required=True, type=Path, help="the guard's own Unix socket")
     parser.add_argument("--state", required=True, type=Path, help="directory of the record and of HALT files")
+    parser.add_argument("--period", type=float, default=PERIOD_S, help="seconds between two passes of the loop")
     options = parser.parse_args(arguments)
+    if not SHORTEST_S <= options.period <= LONGEST_S:
+        parser.error(f"--period must be from {SHORTEST_S:g} to {LONGEST_S:g} seconds")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        return _run(options.haproxy, options.listen, options.state, stop)
+        return _run(options, stop)
     except (Locked, InUse) as error:
         sys.stderr.write(f"interlock guard: {error}; not started\n")
     except OSError as error:
@@ -48,7 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _run(haproxy: str, path: Path, directory: Path, stop: threading.Event) -> int:
+def _run(options: argparse.Namespace, stop: threading.Event) -> int:
+    haproxy: str = options.haproxy
+    path: Path = options.listen
+    directory: Path = options.state
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     locks = [lock(directory / "guard.lock"), lock(path.with_name(path.name + ".lock"))]
     log, file = Log(), StateFile(directory)
@@ -60,7 +69,7 @@ def _run(haproxy: str, path: Path, directory: Path, stop: threading.Event) -> in
     server = Server(listen(path), keeper.handle, CLOCK)
     server.start()
     log("started", haproxy=haproxy, listen=str(path), state=str(directory), routes=len(saved.routes), locks=len(locks))
-    while not stop.wait(PERIOD_S):
+    while not stop.wait(options.period):
         keeper.tick()
     path.unlink(missing_ok=True)
     server.stop()

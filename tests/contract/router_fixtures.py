@@ -27,6 +27,7 @@ from tests.fakes.router import FakeRouter
 
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 WITHOUT = "haproxy is not on this machine: the router was not shown on a real HAProxy (Debian: apt-get install haproxy)"
+PERIOD_S = 0.1
 ROOT = Path(__file__).parents[2]
 
 
@@ -157,7 +158,7 @@ class RealWorld:
         self.stop_haproxy()
 
     def pass_time(self, seconds: float) -> None:
-        time.sleep(seconds + 1.2)
+        time.sleep(seconds + 3 * PERIOD_S)
 
     def servers(self, backend: str) -> dict[str, Server]:
         return {server.name: server for server in self.admin.look(backend).servers}
@@ -212,7 +213,7 @@ class RealWorld:
         haproxy, listen = str(self.directory / "haproxy.sock"), str(self.directory / "guard.sock")
         return [
             *(sys.executable, "-m", "controller.guard"),
-            *("--haproxy", haproxy, "--listen", listen, "--state", str(self.state)),
+            *("--haproxy", haproxy, "--listen", listen, "--state", str(self.state), "--period", str(PERIOD_S)),
         ]
 
     def start_guard(self) -> None:
