@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import httpx
+
 from analysis.prometheus import PrometheusMetrics
 from controller.adapters.clock import SystemClock
+from controller.adapters.logs import controller_log
 from controller.adapters.notify import WebhookNotifier
 from controller.adapters.routers.haproxy import HaproxyRouter
 from controller.adapters.store.sql import SqlStore
@@ -27,20 +28,11 @@ from controller.runtime.doors import Doors
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
 from controller.runtime.node import Node
+from controller.settings import Settings
 
 
 class DataDirectoryBusy(Exception):
     """Another controller runs on this data directory; two would fight over one store."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """What a node needs to be built. ``log`` takes an event name and fields."""
-
-    data_dir: Path
-    log: Callable[..., None]
-    workers: int = 8
-    notify_urls: Sequence[str] = ()
 
 
 class RunningNode:
@@ -61,12 +53,13 @@ class RunningNode:
         self._closing.close()
 
 
-def build_node(settings: NodeSettings) -> RunningNode:
+def build(settings: Settings) -> RunningNode:
     """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as opening:
         opening.callback(_lock(settings.data_dir / "lock").close)
-        clock = SystemClock()
+        clock, log = SystemClock(), controller_log()
+        metrics = PrometheusMetrics(clock.monotonic_s, clock.sleep_s)
         store = SqlStore.open(settings.data_dir / "interlock.db")
         opening.callback(store.close)
         epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", clock.now_s())
@@ -74,8 +67,9 @@ def build_node(settings: NodeSettings) -> RunningNode:
         opening.callback(router.close)
         processes = ProcessesWorkload(settings.data_dir / "processes", router, clock)
         opening.callback(processes.close)
-        external = ExternalWorkload(clock)
-        opening.callback(external.close)
+        http = httpx.Client(follow_redirects=False)
+        opening.callback(http.close)
+        external = ExternalWorkload(clock, http)
         notifier = WebhookNotifier()
         opening.callback(notifier.close)
 
@@ -91,10 +85,10 @@ def build_node(settings: NodeSettings) -> RunningNode:
             clock,
             directory.applications,
             directory.of_release,
-            settings.log,
+            log,
         )
-        ports = Ports(store, router, workload_of, PrometheusMetrics(), switch.state, clock, settings.log)
-        reconciler = Reconciler(ports, epoch, messages_of(settings.notify_urls))
+        ports = Ports(store, router, workload_of, metrics, switch.state, clock, log)
+        reconciler = Reconciler(ports, epoch, messages_of(settings.notify))
         last_seen.append(reconciler)
         node = Node(ports, epoch, switch, reconciler, directory, notifier, settings.workers)
         return RunningNode(node, opening.pop_all())

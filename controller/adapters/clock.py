@@ -11,5 +11,9 @@ class SystemClock:
     def now_s(self) -> float:
         return time.time()  # noqa: TID251  the one reader of the wall clock
 
+    def sleep_s(self, seconds: float) -> None:
+        """Only for the short waits between the tries of one bounded read."""
+        time.sleep(seconds)  # noqa: TID251  the one place that sleeps
+
     def monotonic_s(self) -> float:
         return time.monotonic()  # noqa: TID251  the one reader of the monotonic clock
