@@ -326,11 +326,11 @@ def test_a_second_controller_at_the_same_moment_is_kept_out(stage: RealStage) ->
     other = RealStage(stage.directory, stage.processes_target.ports)
     inside, go_on = threading.Event(), threading.Event()
 
-    def hold(*_: object) -> None:
+    def hold() -> None:
         inside.set()
         go_on.wait(5)
 
-    stage.endpoints.set_endpoints = hold  # type: ignore[method-assign]
+    stage.endpoints.hold = hold
     first = threading.Thread(target=lambda: stage.workload.ensure(stage.app, STABLE, "v1", 1))
     first.start()
     try:

@@ -1,6 +1,9 @@
-"""A tiny HTTP server for the workload tests, started as ``workload_server.py VERSION PORT``. The version says how it
-behaves: ``never*`` answers 503, ``crash*`` exits with code 3, ``stubborn*`` ignores SIGTERM, ``deaf*`` accepts and never
-answers, ``parent*`` leaves a child behind, ``sick-if:PATH:*`` answers 503 while PATH exists, all others are well."""
+"""A tiny HTTP server for the workload tests, started as ``workload_server.py VERSION PORT``.
+
+The version says how it behaves: ``never*`` answers 503, ``crash*`` exits with code 3, ``stubborn*`` ignores SIGTERM,
+``deaf*`` accepts and never answers, ``parent*`` leaves a child behind, ``sick-if:PATH:*`` answers 503 while PATH
+exists, all others are well.
+"""
 
 import os
 import signal

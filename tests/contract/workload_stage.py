@@ -1,4 +1,4 @@
-"""What the workload tests stand on: applications, a pool that remembers, and the same stage over fake and real parts."""
+"""What the workload tests stand on: applications, a pool that remembers, and one stage over fake and real parts."""
 
 from __future__ import annotations
 
@@ -48,14 +48,16 @@ def processes_target(ports: tuple[int, int], replicas: int = 2) -> ProcessesTarg
 
 
 class RecordingEndpoints:
-    """A pool in memory. ``trouble`` is raised instead, when set."""
+    """A pool in memory. ``trouble`` is raised instead, when set; ``hold`` is called first, to make it slow."""
 
     def __init__(self) -> None:
         self.pools: dict[Role, tuple[Endpoint, ...]] = {}
         self.history: list[tuple[Role, tuple[Endpoint, ...]]] = []
         self.trouble: PortError | None = None
+        self.hold: Callable[[], object] = lambda: None
 
     def set_endpoints(self, app: Application, role: Role, endpoints: Sequence[Endpoint], epoch: int) -> None:
+        self.hold()
         if self.trouble is not None:
             raise self.trouble
         self.pools[role] = tuple(endpoints)

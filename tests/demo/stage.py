@@ -1,0 +1,156 @@
+"""The demo's whole surroundings, up and connected: HAProxy, its guard, Prometheus, the controller, the sample shop and
+users. The stories are told on it; it tells none itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.demo.load import LoadThread
+from tests.demo.parts import Failed, Guard, Haproxy, Part, Parts, Prometheus, accepts_tcp, free_ports, wait_until
+
+RATE_PER_S = 300.0
+USERS = 5_000
+SLOW_S = 0.5
+
+SHORT_SETTINGS = {
+    "steps": [5, 25, 50],
+    "minBake": "5s",
+    "prepareDeadline": "12s",
+    "promoteDeadline": "60s",
+    "drain": "1s",
+    "lease": "15s",
+    "poll": "500ms",
+}
+"""Short, so that eight stories fit into four minutes; the README names them as such."""
+
+
+def application(parts: Parts, haproxy: Haproxy, guard: Guard, prometheus: Prometheus) -> dict[str, Any]:
+    """The shop as an application document. Errors are counted where users feel them, at the proxy's two servers."""
+    replies = 'haproxy_server_http_responses_total{proxy="shop",server="$role"%s}'
+    broken = [
+        f'haproxy_server_{what}_total{{proxy="shop",server="$role"}}'
+        for what in ("connection_errors", "response_errors", "redispatch_warnings")
+    ]
+    return {
+        "name": "shop",
+        "environment": "production",
+        "target": {
+            "processes": {
+                "command": list(parts.shop_command),
+                "replicas": 2,
+                "canaryReplicas": 1,
+                "healthPath": "/healthz",
+                "environment": parts.environment,
+                "discoveryFile": str(parts.discovery_file),
+                "stopGrace": "3s",
+            }
+        },
+        "router": {
+            "haproxy": {
+                "guard": str(guard.listen),
+                "backend": "shop",
+                "stablePool": "shop_stable",
+                "canaryPool": "shop_canary",
+            }
+        },
+        "canary": SHORT_SETTINGS,
+        "metrics": {
+            "prometheus": prometheus.url,
+            "counters": [
+                {"name": "errors", "total": [replies % "", *broken], "bad": [replies % ',code="5xx"', *broken]}
+            ],
+            "latency": [
+                {
+                    "name": "latency",
+                    "buckets": ['http_request_duration_seconds_bucket{app="$application",version="$version"}'],
+                    "slow": SLOW_S,
+                }
+            ],
+        },
+        "analysis": {"warmup": "1s", "noDataTimeout": "20s", "minRequests": 30},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    part: Part
+    url: str
+    token: str
+    settings: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything a story needs."""
+
+    parts: Parts
+    haproxy: Haproxy
+    guard: Guard
+    prometheus: Prometheus
+    controller: Controller
+    load: LoadThread
+
+    def interlock(self) -> list[str]:
+        """The command line, as a user would call it."""
+        return [sys.executable, "-m", "api.cli"]
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "INTERLOCK_URL": self.controller.url,
+            "INTERLOCK_TOKEN": self.controller.token,
+            **self.parts.environment,
+        }
+
+    def get(self, path: str) -> Any:
+        """One read from the controller's API."""
+        headers = {"Authorization": f"Bearer {self.controller.token}"}
+        request = urllib.request.Request(self.controller.url + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+def start_controller(parts: Parts, name: str = "controller") -> Controller:
+    """Start ``interlock serve`` and read the first admin token from what it prints once."""
+    (port,) = free_ports(1)
+    settings = parts.directory / "settings.yaml"
+    settings.write_text(yaml.safe_dump({"dataDir": str(parts.directory / "data"), "port": port, "logFormat": "json"}))
+    part = parts.start(name, [sys.executable, "-m", "api.cli", "serve", "--config", str(settings)])
+    wait_until(part, lambda: accepts_tcp(port))
+    found = re.search(r"\bil_[A-Za-z0-9_-]+", part.log.read_text())
+    if found is None:
+        raise Failed(f"the controller printed no first token: {part.tail()}")
+    return Controller(part, f"http://127.0.0.1:{port}", found.group(0), settings)
+
+
+@contextmanager
+def stage(tell: Callable[[str], None]) -> Iterator[Stage]:
+    """Bring everything up, and take everything down however it ends."""
+    with Parts() as parts:
+        tell("starting HAProxy, its guard, Prometheus and the controller on free ports of loopback")
+        haproxy = parts.haproxy()
+        guard = parts.guard(haproxy)
+        prometheus = parts.prometheus(haproxy)
+        controller = start_controller(parts)
+        document = parts.directory / "shop.yaml"
+        document.write_text(yaml.safe_dump(application(parts, haproxy, guard, prometheus), sort_keys=False))
+        load = LoadThread(haproxy.port, RATE_PER_S, USERS)
+        try:
+            yield Stage(parts, haproxy, guard, prometheus, controller, load)
+        finally:
+            load.stop()
+
+
+def settle(seconds: float) -> None:
+    """Let users go on for a moment, so that what was counted includes the last answers."""
+    time.sleep(seconds)
