@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.judge import new_state, next_step
-
 from controller.core.model import IntentKind, Phase, Reason, Release
-from controller.core.scene import Scene, hold, to
+from controller.core.scene import Scene, go_on, hold, to
 
 
 def rule_start(scene: Scene) -> Release | None:
@@ -123,6 +122,9 @@ def rule_promote(scene: Scene) -> Release | None:
         return to(passed, Phase.PROMOTING, Reason("bypass", text), scene.now_s)
     if intent.step != release.step:
         return replace(release, intent=None)
+    if release.step < 0:
+        text = f"resumed by {intent.actor}: there is no evidence to pass before the first step"
+        return go_on(release, Reason("resumed", text), scene.now_s, intent=None)
     return _next_weight(replace(scene, release=passed), Reason("bypass", text))
 
 
@@ -171,8 +173,7 @@ def _next_weight(scene: Scene, why: Reason) -> Release:
     reason = Reason(why.code, f"{why.text}; next weight {weight} %")
     if release.phase is Phase.PROGRESSING:
         return replace(stepped, reason=reason)
-    paused_s = release.paused_s + scene.now_s - release.entered_at_s
-    return to(stepped, Phase.PROGRESSING, reason, scene.now_s, paused_s=paused_s)
+    return go_on(stepped, reason, scene.now_s)
 
 
 def rule_promoting(scene: Scene) -> Release | None:

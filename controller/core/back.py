@@ -7,7 +7,7 @@ from dataclasses import replace
 from analysis.model import Judgement
 from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release
 from controller.core.moves import ENDED
-from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, to
+from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, stable_down, to
 from gates.kill import KillAnswerKind
 
 NOT_HARM = frozenset({"handing_over", "lease_expired"})
@@ -56,7 +56,7 @@ def rule_kill_halt(scene: Scene) -> Release | None:
     if release.phase is Phase.PENDING:
         return hold(scene, reason)
     if release.phase is Phase.HALTED:
-        return hold(scene, reason, halt=release.halt if release.halt is HaltCause.KILL_REVERT else HaltCause.KILL_HALT)
+        return hold(scene, reason)
     live = scene.seen.route.live_pct if scene.seen.route else None
     frozen = release.weight_pct if live is None else min(release.weight_pct, live)
     return to(release, Phase.HALTED, reason, scene.now_s, halt=HaltCause.KILL_HALT, weight_pct=frozen, intent=None)
@@ -99,17 +99,23 @@ def _stable_trouble(scene: Scene) -> Reason | None:
 
 
 def rule_halted(scene: Scene) -> Release | None:
-    """Out of a halt: a released kill starts the release again from nothing; a stable that is back rolls it back."""
+    """Out of a halt: a released kill starts the release again from nothing, but one that was harmful rolls back, as it
+    does when stable is back."""
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.HALTED:
         return None
     if release.halt is HaltCause.STABLE_DOWN:
+        assert release.cause is not None
         if seen.stable is not None and seen.canary is not None and (seen.stable.ready_any or not seen.canary.ready_any):
-            assert release.cause is not None
             return roll_back(release, release.cause, scene.now_s)
-        return hold(scene, release.reason)
+        return hold(scene, stable_down(release.cause))
     if seen.kill.kind is KillAnswerKind.UNREADABLE:
         return hold(scene, Reason("kill_unreadable", seen.kill.text))
+    if release.cause is not None:
+        return roll_back(release, release.cause, scene.now_s)
+    if release.weight_pct or seen.route is None or seen.route.live_pct != 0:
+        text = "the kill was released: traffic goes back to stable before the release starts again"
+        return hold(scene, Reason("kill_released", text), weight_pct=0)
     reason = Reason("kill_released", "the kill was released: the release starts again at step 0")
     return to(
         release,

@@ -91,9 +91,11 @@ def _instances(release: Release, seen: Observation, now_s: float) -> tuple[Effec
         return (Ensure(Role.STABLE, release.stable),) if serves else ()
     stable = release.canary if release.phase is Phase.PROMOTING else release.stable
     keep = (Ensure(Role.STABLE, stable),) if stable is not None or release.phase is Phase.ROLLING_BACK else ()
-    if release.phase is Phase.PROMOTING and release.stable is None:
-        return keep
-    return (*keep, Ensure(Role.CANARY, None if _drained(release, now_s) else release.canary))
+    if _drained(release, now_s):
+        return (*keep, Ensure(Role.CANARY, None))
+    # A canary that is being taken away is left as it is until it has drained: nothing starts it again.
+    wanted = release.phase is not Phase.ROLLING_BACK and release.stable is not None
+    return (*keep, Ensure(Role.CANARY, release.canary)) if wanted else keep
 
 
 def _drained(release: Release, now_s: float) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from controller.core.model import Phase, Release
+from controller.core.moves import ENDED
 
 
 def explain(release: Release, now_s: float) -> str:
     """Plain English for the person on call; the same sentence in the API, on the command line and in pages."""
     where = _where(release)
     reason = release.reason.text.rstrip(".")
-    if release.phase in (Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED):
+    if release.phase in ENDED:
         return f"{where}: {reason}."
     until_s = release.reason.until_s
     left = f"; {duration(until_s - now_s)} left" if until_s is not None and until_s > now_s else ""
@@ -22,17 +23,29 @@ _WHERE = {
     Phase.PROGRESSING: "{name} is at step {step} of {steps} ({weight} %)",
     Phase.PAUSED: "{name} is paused at {weight} %",
     Phase.PROMOTING: "{name} is being promoted",
-    Phase.ROLLING_BACK: "{name} is rolling back, all traffic goes to stable",
+    Phase.ROLLING_BACK: "{name} is rolling back to stable",
     Phase.HALTED: "{name} is halted at {weight} %",
     Phase.SUCCEEDED: "{name} succeeded",
     Phase.ROLLED_BACK: "{name} was rolled back",
     Phase.FAILED: "{name} failed, all traffic is on stable",
 }
 
+_FIRST = {
+    Phase.PROMOTING: "{name} is being installed as the first version",
+    Phase.ROLLING_BACK: "{name} is being taken away, there is no earlier version",
+    Phase.FAILED: "{name} failed, there is no earlier version to serve",
+}
+"""The same for the first version of an application, which has no stable to go back to."""
+
 
 def _where(release: Release) -> str:
     name, steps = f"{release.app.name} {release.canary}", len(release.app.canary.steps)
-    return _WHERE[release.phase].format(name=name, step=release.step + 1, steps=steps, weight=release.weight_pct)
+    words = _WHERE if release.stable is not None else {**_WHERE, **_FIRST}
+    if release.phase is Phase.PROGRESSING and release.step < 0:
+        return f"{name} is about to start again at the first step"
+    where = words[release.phase].format(name=name, step=release.step + 1, steps=steps, weight=release.weight_pct)
+    why = release.cause.text if release.phase is Phase.ROLLING_BACK and release.cause else release.reason.text
+    return f"{where} ({why.rstrip('.')})" if why != release.reason.text else where
 
 
 def duration(seconds: float) -> str:
@@ -41,5 +54,5 @@ def duration(seconds: float) -> str:
         return "under 1s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else "", f"{rest}s" if rest or not minutes else ""]
-    return " ".join(part for part in parts if part)
+    parts = [f"{count}{unit}" for count, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if count]
+    return " ".join(parts)

@@ -143,7 +143,8 @@ class Release:
     """One guarded deploy. ``app`` is pinned at submission, so an edit of the application changes later releases only.
 
     ``weight_pct`` is the committed weight, which the route is driven to. ``step`` is -1 before the first weight.
-    ``revision`` is the compare-and-swap version: the store holds it, and a commit gives it plus one.
+    ``revision`` is the compare-and-swap version: the store holds it, and a commit gives it plus one. ``paused_for`` is
+    why it paused, kept while other reasons come and go.
     """
 
     id: str
@@ -162,6 +163,7 @@ class Release:
     peak_weight_pct: int = 0
     progressing_since_s: float | None = None
     paused_s: float = 0.0
+    paused_for: Reason | None = None
     zero_since_s: float | None = None
     drift_seen: int = 0
     halt: HaltCause | None = None

@@ -32,7 +32,7 @@ from controller.core.back import (
     rule_verdict,
 )
 from controller.core.model import IntentKind, Phase, Reason, Release
-from controller.core.scene import Scene, hold, to
+from controller.core.scene import INCONCLUSIVE, Scene, go_on, hold, pause
 from gates.kill import KillAnswerKind
 
 Rule = Callable[[Scene], Release | None]
@@ -69,7 +69,7 @@ def rule_pause(scene: Scene) -> Release | None:
         return None
     reason = Reason("paused", f"paused by {intent.actor}" + (f": {intent.reason}" if intent.reason else ""))
     if release.phase is Phase.PROGRESSING:
-        return to(release, Phase.PAUSED, reason, scene.now_s, intent=None)
+        return pause(release, reason, scene.now_s, intent=None)
     if release.phase in (Phase.PENDING, Phase.PREPARING):
         return hold(scene, reason)
     return replace(release, intent=None)
@@ -81,9 +81,7 @@ def rule_resume(scene: Scene) -> Release | None:
     if intent is None or intent.kind is not IntentKind.RESUME:
         return None
     if release.phase is Phase.PAUSED:
-        paused_s = release.paused_s + scene.now_s - release.entered_at_s
-        reason = Reason("resumed", f"resumed by {intent.actor}")
-        return to(release, Phase.PROGRESSING, reason, scene.now_s, intent=None, paused_s=paused_s)
+        return go_on(release, Reason("resumed", f"resumed by {intent.actor}"), scene.now_s, intent=None)
     if release.phase in (Phase.PENDING, Phase.PREPARING):
         return replace(release, intent=None, entered_at_s=scene.now_s)
     return replace(release, intent=None)
@@ -94,7 +92,7 @@ def rule_paused(scene: Scene) -> Release | None:
     release, intent = scene.release, scene.release.intent
     if release.phase is not Phase.PAUSED or intent is not None:
         return None
-    return hold(scene, release.reason)
+    return hold(scene, release.paused_for or release.reason)
 
 
 def rule_horizon(scene: Scene) -> Release | None:
@@ -107,7 +105,7 @@ def rule_horizon(scene: Scene) -> Release | None:
     text = (
         f"no decision within {plan.max_duration_s:g} s: {scene.verdict.text if scene.verdict else release.reason.text}"
     )
-    return to(release, Phase.PAUSED, Reason("inconclusive", text + "; promote, resume or abort it"), scene.now_s)
+    return pause(release, Reason(INCONCLUSIVE, text + "; promote, resume or abort it"), scene.now_s)
 
 
 RULES: tuple[Rule, ...] = (

@@ -12,6 +12,9 @@ from controller.core.moves import MOVES
 CARRIES = frozenset({Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING})
 """The phases in which the canary may have traffic."""
 
+INCONCLUSIVE = "inconclusive"
+"""The code of a pause at the horizon of the analysis."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -43,6 +46,7 @@ class Scene:
 def to(release: Release, phase: Phase, reason: Reason, now_s: float, **changes: Any) -> Release:
     """The only way to change phase. Raises IllegalMove when the table does not hold the move."""
     MOVES.require(release.phase, phase)
+    changes = {"paused_for": None, **changes}
     return replace(release, phase=phase, entered_at_s=now_s, reason=reason, **changes)
 
 
@@ -51,6 +55,19 @@ def hold(scene: Scene, reason: Reason, **changes: Any) -> Release:
     weight_pct = changes.get("weight_pct", scene.release.weight_pct)
     assert weight_pct <= scene.release.weight_pct, "a hold never raises a weight"
     return replace(scene.release, reason=reason, **changes)
+
+
+def pause(release: Release, why: Reason, now_s: float, **changes: Any) -> Release:
+    """Keep the weight until a person lets the release go on. ``why`` is remembered, whatever else is held for."""
+    return to(release, Phase.PAUSED, why, now_s, paused_for=why, **changes)
+
+
+def go_on(release: Release, reason: Reason, now_s: float, **changes: Any) -> Release:
+    """Out of a pause. Paused time does not count toward the horizon; after an inconclusive end it begins anew."""
+    times: dict[str, float] = {"paused_s": release.paused_s + now_s - release.entered_at_s}
+    if release.paused_for is not None and release.paused_for.code == INCONCLUSIVE:
+        times = {"paused_s": 0.0, "progressing_since_s": now_s}
+    return to(release, Phase.PROGRESSING, reason, now_s, paused_for=None, **times, **changes)
 
 
 def roll_back(release: Release, cause: Reason, now_s: float) -> Release:
@@ -77,8 +94,11 @@ def roll_back_by_itself(scene: Scene, cause: Reason) -> Release:
     only_canary = stable is not None and stable.ready_any == 0 and canary is not None and canary.ready_any > 0
     if not only_canary or release.stable is None:
         return roll_back(release, cause, scene.now_s)
-    text = (
-        f"{cause.text}; not rolled back, because no instance of stable is ready and the canary is: a person must decide"
-    )
-    reason = Reason("stable_down", text)
+    reason = stable_down(cause)
     return to(release, Phase.HALTED, reason, scene.now_s, halt=HaltCause.STABLE_DOWN, cause=cause, intent=None)
+
+
+def stable_down(cause: Reason) -> Reason:
+    """Why a release with a harmful canary is halted and not rolled back."""
+    text = "not rolled back, because no instance of stable is ready and the canary is: a person must decide"
+    return Reason("stable_down", f"{cause.text}; {text}")
