@@ -197,7 +197,7 @@ class _Pass:
         listener.begin(read_s)
         params = {
             "time": f"{self._at_s - self._spec.settle_s:.3f}",
-            "timeout": f"{read_s:.3f}s",
+            "timeout": f"{max(1, round(read_s * 1000))}ms",
             "partial_response": "false",
         }
         try:
