@@ -78,7 +78,14 @@ def application(parts: Parts, haproxy: Haproxy, guard: Guard, prometheus: Promet
                 }
             ],
         },
-        "analysis": {"warmup": "1s", "noDataTimeout": "20s", "minRequests": 30},
+        "analysis": {
+            "warmup": "1s",
+            "block": "1s",
+            "minRequests": 30,
+            "staleAfter": "5s",
+            "noData": {"rollbackAfter": "20s"},
+            "breaker": {"failSeconds": 2},
+        },
     }
 
 
