@@ -63,7 +63,8 @@ def body(seq: int, prev: str, draft: Draft) -> dict[str, Any]:
 
 def link(seq: int, prev: str, draft: Draft) -> Record:
     """Chain ``draft`` behind ``prev``: SHA-256 over a zero byte and the canonical JSON of the record."""
-    assert seq >= 1 and prev.startswith("sha256:"), (seq, prev)
+    assert seq >= 1, seq
+    assert prev.startswith("sha256:"), prev
     hashed = hashlib.sha256(b"\x00" + canonical(body(seq, prev, draft))).hexdigest()
     return Record(seq, prev, draft, "sha256:" + hashed)
 
@@ -79,7 +80,7 @@ class ChainCheck:
 
 
 def verify(records: Iterable[Record], first_seq: int = 1, prev: str = GENESIS) -> ChainCheck:
-    """Walk the chain from ``first_seq``. Catches an edit, a gap, a reordering and a duplicate; a cut tail it cannot see."""
+    """Walk the chain from ``first_seq``. Catches an edit, a gap, a reordering and a duplicate, but not a cut tail."""
     count, expected = 0, first_seq
     for record in records:
         if record.seq != expected:

@@ -9,7 +9,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def a_release() -> Release:
         CanaryPlan((1, 5, 10, 25, 50)),
         spec,
     )
-    marks = tuple(SeriesMark("errors", Role.CANARY, f'{{instance="127.0.0.1:{20_000 + n}"}}', 1.5, 2.0) for n in range(8))
+    marks = tuple(
+        SeriesMark("errors", Role.CANARY, f'{{instance="127.0.0.1:{20_000 + n}"}}', 1.5, 2.0) for n in range(8)
+    )
     metrics = tuple(MetricState(name, log_harm=(-0.125,) * 9, log_safe=(0.25,) * 9) for name in ("errors", "latency"))
     judge = JudgeState(1.0, 2.0, marks, metrics)
     reason = Reason("baking", "10 % for 5 minutes")
@@ -75,7 +77,10 @@ class Bare:
         ):
             self._sql.execute(statement)
 
-    def turn(self, turn: int) -> None:
+    def ready(self, turn: int) -> Callable[[], None]:
+        return lambda: self._turn(turn)
+
+    def _turn(self, turn: int) -> None:
         execute = self._sql.execute
         execute("BEGIN IMMEDIATE")
         execute("INSERT OR REPLACE INTO releases VALUES (1, ?)", (self._text,))
@@ -96,9 +101,10 @@ class Stored:
         self._store.commit(Commit(create=release))
         self._release = replace(release, revision=1)
 
-    def turn(self, turn: int) -> None:
-        self._store.commit(a_commit(self._release, turn))
+    def ready(self, turn: int) -> Callable[[], object]:
+        commit = a_commit(self._release, turn)
         self._release = replace(self._release, revision=self._release.revision + 1)
+        return lambda: self._store.commit(commit)
 
     def close(self) -> None:
         self._store.close()
@@ -110,7 +116,7 @@ def run(turns: int = 2_000, directory: str | None = None) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=directory) as place:
         bare = Bare(Path(place) / "bare.db", Codecs().release.encode(release, release.id))
         stored = Stored(Path(place) / "store.db", release)
-        times = _interleaved(turns, (bare.turn, stored.turn))
+        times = _interleaved(turns, (bare.ready, stored.ready))
         bare.close()
         stored.close()
     warm = [series[turns // 10 :] for series in times]
@@ -127,14 +133,14 @@ def run(turns: int = 2_000, directory: str | None = None) -> dict[str, float]:
     }
 
 
-def _interleaved(turns: int, sides: tuple[Callable[[int], None], ...]) -> list[list[float]]:
+def _interleaved(turns: int, sides: Sequence[Callable[[int], Callable[[], object]]]) -> list[list[float]]:
     """The seconds of each turn of each side. Whoever goes first changes, so that neither always follows the other."""
     times: list[list[float]] = [[] for _ in sides]
     for turn in range(turns):
-        order = range(len(sides)) if turn % 2 else reversed(range(len(sides)))
-        for index in order:
+        for index in range(len(sides)) if turn % 2 else reversed(range(len(sides))):
+            act = sides[index](turn)
             start = time.perf_counter()
-            sides[index](turn)
+            act()
             times[index].append(time.perf_counter() - start)
     return times
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic_core import SchemaSerializer
 
 from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.schema import FORMAT
@@ -22,6 +22,8 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of one stored JSON text. A release with all its evidence takes some 10 KB; more is a runaway, not a release."""
 
+_SCALARS = frozenset({int, float, str, bool, type(None)})
+
 
 class Codec(Generic[T]):
     """Writes and reads one type. ``table`` names it in errors."""
@@ -29,11 +31,11 @@ class Codec(Generic[T]):
     def __init__(self, kind: type[T], table: str) -> None:
         self._table = table
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
+        self._serializer = SchemaSerializer(_keeping_infinity(self._adapter.core_schema))
 
     def encode(self, value: T, key: str) -> str:
         """The JSON text of ``value``. A text that could not be read back is a bug of ours and is not written."""
-        # Not the adapter's own dump: that writes an infinite evidence as null, which nobody can read back.
-        raw = to_json(value, inf_nan_mode="constants")
+        raw = self._serializer.to_json(value)
         if len(raw) > MAX_BODY_BYTES:
             raise Refused(f"{self._table} {key!r} takes {len(raw)} bytes; at most {MAX_BODY_BYTES} are stored")
         try:
@@ -50,6 +52,22 @@ class Codec(Generic[T]):
             return self._adapter.validate_json(text, strict=True, extra="forbid")
         except (ValidationError, TypeError, ValueError) as error:
             raise Corrupt(self._table, key, _first_trouble(error)) from None
+
+
+def _keeping_infinity(schema: Any) -> Any:
+    """``schema`` with each dataclass told to write NaN and infinities as such.
+
+    By default they become null, which nobody can read back, and evidence is infinite when a thing is impossible. The
+    classes themselves cannot say so: they know nothing of how they are stored.
+    """
+    if isinstance(schema, list):
+        return [_keeping_infinity(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: part if name == "metadata" else _keeping_infinity(part) for name, part in schema.items()}
+    if schema.get("type") == "dataclass":
+        kept["config"] = {**schema.get("config", {}), "ser_json_inf_nan": "constants"}
+    return kept
 
 
 def _first_trouble(error: Exception) -> str:
@@ -93,9 +111,15 @@ def settled(draft: Draft) -> Draft:
         application=draft.application,
         environment=draft.environment,
         epoch=draft.epoch,
-        numbers=decode_numbers(encode_numbers(draft.numbers)) if draft.numbers else {},
+        numbers=_settled_numbers(draft.numbers),
         late=draft.late,
     )
+
+
+def _settled_numbers(numbers: Mapping[str, Json]) -> dict[str, Any]:
+    if all(type(value) in _SCALARS for value in numbers.values()):
+        return dict(numbers)
+    return decode_numbers(encode_numbers(numbers))
 
 
 def at_us(seconds: float) -> int:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from sqlalchemy import Connection, RootTransaction
+from sqlalchemy import Connection
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import PoolProxiedConnection
 
 from controller.adapters.store import sqlite
+from controller.adapters.store.transaction import Statements, Transaction
 from controller.ports import Unavailable, Unknown
 
 _CLOSED = "the store is closed"
@@ -28,28 +30,39 @@ class Connections:
         self._closed = False
         self._writers = sqlite.writer_engine(url, limits)
         self._readers = None if sqlite.in_memory(url) else sqlite.reader_engine(url, limits)
-        self._writer: Connection | None = None
+        self._statements = Statements(self._writers.dialect)
+        self._writer: PoolProxiedConnection | None = None
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Iterator[Transaction]:
         """One durable transaction: all of the block happens, or, after any exception, nothing of it."""
         with self._exclusive():
-            transaction, connection = self._begin()
+            transaction = self._begin()
             try:
-                yield connection
-            except DBAPIError as error:
-                self._undo(transaction)
+                yield transaction
+            except sqlite.Error as error:
+                self._undo()
                 self._raise(error)
             except BaseException:
-                self._undo(transaction)
+                self._undo()
                 raise
-            self._commit(transaction)
+            self._commit()
+
+    @contextmanager
+    def define(self) -> Iterator[Connection]:
+        """Like ``write``, with SQLAlchemy's own connection, for the statements that make and change tables."""
+        with self._exclusive():
+            try:
+                with self._writers.begin() as connection:
+                    yield connection
+            except (DBAPIError, sqlite.Error) as error:
+                self._raise(error)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection for reading only."""
         if self._readers is None:  # a database in memory lives in its one connection
-            with self.write() as connection:
+            with self.define() as connection:
                 yield connection
             return
         if self._closed:
@@ -59,7 +72,7 @@ class Connections:
                 yield connection
         except PoolTimeout:
             raise Unavailable(f"no reader of the store became free within {self._limits.busy_s:g} s") from None
-        except DBAPIError as error:
+        except (DBAPIError, sqlite.Error) as error:
             self._raise(error)
 
     def close(self) -> None:
@@ -82,19 +95,22 @@ class Connections:
         finally:
             self._lock.release()
 
-    def _begin(self) -> tuple[RootTransaction, Connection]:
+    def _begin(self) -> Transaction:
         try:
             if self._writer is None:
-                self._writer = self._writers.connect()
-            return self._writer.begin(), self._writer
-        except DBAPIError as error:
+                self._writer = self._writers.raw_connection()
+            cursor = self._writer.cursor()
+            cursor.execute(sqlite.BEGIN)
+        except (DBAPIError, sqlite.Error) as error:
             self._drop_writer()
             self._raise(error)
+        return Transaction(cursor, self._statements)
 
-    def _commit(self, transaction: RootTransaction) -> None:
+    def _commit(self) -> None:
+        assert self._writer is not None
         try:
-            transaction.commit()
-        except DBAPIError as error:
+            self._writer.commit()
+        except sqlite.Error as error:
             self._drop_writer()
             text = f"the store {self._name}: {sqlite.meaning(error)}"
             if sqlite.undone(error):
@@ -104,22 +120,22 @@ class Connections:
             self._drop_writer()
             raise
 
-    def _undo(self, transaction: RootTransaction) -> None:
+    def _undo(self) -> None:
+        assert self._writer is not None
         try:
-            transaction.rollback()
-        except (DBAPIError, PendingRollbackError):
+            self._writer.rollback()
+        except sqlite.Error:
             self._drop_writer()  # closing a connection rolls its transaction back
 
     def _drop_writer(self) -> None:
         """After a failed COMMIT the connection may still hold the transaction: a new one surely does not."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            with suppress(DBAPIError):
+            with suppress(DBAPIError, sqlite.Error):
                 writer.invalidate()
-                writer.close()
 
-    def _raise(self, error: DBAPIError) -> NoReturn:
+    def _raise(self, error: DBAPIError | sqlite.Error) -> NoReturn:
         """Unavailable for what the world did; anything else is a bug of ours and stays what it is."""
-        if isinstance(error, (OperationalError, InternalError)) or type(error) is DatabaseError:
+        if sqlite.of_the_world(error):
             raise Unavailable(f"the store {self._name}: {sqlite.meaning(error)}") from error
         raise error

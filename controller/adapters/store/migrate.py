@@ -26,7 +26,7 @@ def migrate(location: str | Path, limits: sqlite.Limits | None = None) -> str:
     sqlite.create_private(url)
     connections = Connections(url, limits or sqlite.Limits())
     try:
-        with connections.write() as connection:
+        with connections.define() as connection:
             found = revision(connection)
             if found is not None and found not in REVISIONS:
                 raise mismatch(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Delete, bindparam, delete, select, tuple_, update
 
 from controller.adapters.store import opening, reads, sqlite, writes
 from controller.adapters.store.audit_rows import verify_chain
@@ -41,11 +41,11 @@ _OLD_ANSWERS = (
     .order_by(answered.c.at_s)
     .limit(PRUNE_ROWS)
 )
-_FORGET_ANSWER = delete(answered).where(answered.c.key == bindparam("of_key"), answered.c.actor == bindparam("of"))
+_FORGET_ANSWERS = delete(answered).where(tuple_(answered.c.key, answered.c.actor).in_(_OLD_ANSWERS))
 _OLD_MESSAGES = (
     select(outbox.c.id).where(outbox.c.done.is_(True), outbox.c.created_at_s < bindparam("before")).limit(PRUNE_ROWS)
 )
-_FORGET_MESSAGE = delete(outbox).where(outbox.c.id == bindparam("of"))
+_FORGET_MESSAGES = delete(outbox).where(outbox.c.id.in_(_OLD_MESSAGES))
 
 
 def _unreported(_: Corrupt) -> None:
@@ -75,7 +75,7 @@ class SqlStore:
         sqlite.create_private(url)
         connections = Connections(url, limits or sqlite.Limits())
         try:
-            with connections.write() as connection:
+            with connections.define() as connection:
                 opening.prepare(connection)
         except BaseException:
             connections.close()
@@ -83,12 +83,13 @@ class SqlStore:
         return cls(connections, held)
 
     def commit(self, commit: Commit) -> tuple[Record, ...]:
-        with self._connections.write() as connection:
-            return writes.apply(connection, self._codecs, commit)
+        made = writes.rows(self._codecs, commit)
+        with self._connections.write() as transaction:
+            return writes.apply(transaction, commit, made)
 
     def lead(self, holder: str, at_s: float) -> int:
-        with self._connections.write() as connection:
-            return writes.lead(connection, holder, at_s)
+        with self._connections.write() as transaction:
+            return writes.lead(transaction, holder, at_s)
 
     def epoch(self) -> int:
         with self._connections.read() as connection:
@@ -139,13 +140,13 @@ class SqlStore:
 
     def outbox_done(self, key: str) -> None:
         """Doing it twice is the same as once; so is a key that was pruned meanwhile."""
-        with self._connections.write() as connection:
-            connection.execute(_DONE, {"of": key})
+        with self._connections.write() as transaction:
+            transaction.run(_DONE, {"of": key})
 
     def outbox_failed(self, key: str, retry_at_s: float, error: str) -> None:
         """A message that was delivered meanwhile stays delivered."""
-        with self._connections.write() as connection:
-            connection.execute(_FAILED, {"of": key, "retry": retry_at_s, "why": error[:MAX_ERROR_CHARS]})
+        with self._connections.write() as transaction:
+            transaction.run(_FAILED, {"of": key, "retry": retry_at_s, "why": error[:MAX_ERROR_CHARS]})
 
     def tokens(self) -> Sequence[Token]:
         with self._connections.read() as connection:
@@ -156,32 +157,16 @@ class SqlStore:
             return reads.find_answered(connection, key, actor)
 
     def prune(self, before_s: float) -> int:
-        return self._prune_answers(before_s) + self._prune_messages(before_s)
+        return self._forget(_FORGET_ANSWERS, before_s) + self._forget(_FORGET_MESSAGES, before_s)
 
     def close(self) -> None:
         self._connections.close()
 
-    def _prune_answers(self, before_s: float) -> int:
+    def _forget(self, statement: Delete, before_s: float) -> int:
         pruned = 0
         while True:
-            with self._connections.write() as connection:
-                old = [
-                    {"of_key": row.key, "of": row.actor}
-                    for row in connection.execute(_OLD_ANSWERS, {"before": before_s})
-                ]
-                if old:
-                    connection.execute(_FORGET_ANSWER, old)
-            pruned += len(old)
-            if len(old) < PRUNE_ROWS:
-                return pruned
-
-    def _prune_messages(self, before_s: float) -> int:
-        pruned = 0
-        while True:
-            with self._connections.write() as connection:
-                old = [{"of": key} for key in connection.execute(_OLD_MESSAGES, {"before": before_s}).scalars()]
-                if old:
-                    connection.execute(_FORGET_MESSAGE, old)
-            pruned += len(old)
-            if len(old) < PRUNE_ROWS:
+            with self._connections.write() as transaction:
+                deleted = transaction.run(statement, {"before": before_s})
+            pruned += deleted
+            if deleted < PRUNE_ROWS:
                 return pruned

@@ -22,6 +22,12 @@ from controller.ports import Refused
 
 MEMORY = ":memory:"
 
+BEGIN = "BEGIN IMMEDIATE"
+"""Takes the write lock at once: a transaction that asks for it later may find that it has read in vain."""
+
+Error = sqlite3.Error
+DuplicateKey = sqlite3.IntegrityError
+
 _MEANING = {
     sqlite3.SQLITE_BUSY: "the database is locked by another process: see what else has it open",
     sqlite3.SQLITE_LOCKED: "the database is locked by another process: see what else has it open",
@@ -40,7 +46,7 @@ class Limits:
     """Bounds of one store.
 
     ``busy_s`` is how long a call waits for a connection or another writer before it says so: shorter than any deadline
-    of a release. ``readers`` covers the workers and the busy part of the HTTP threads. ``max_pages`` (of 4 KiB) bounds
+    of a release. ``readers`` covers the workers and the busy part of the HTTP threads. ``max_pages`` (of 2 KiB) bounds
     the file; None leaves that to the disk.
     """
 
@@ -89,7 +95,7 @@ def writer_engine(url: URL, limits: Limits) -> Engine:
         connect_args={"check_same_thread": False, "timeout": limits.busy_s, "isolation_level": None},
     )
     event.listen(engine, "connect", lambda raw, _record: _set_up_writer(raw, limits))
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(BEGIN))
     return engine
 
 
@@ -110,6 +116,7 @@ def reader_engine(url: URL, limits: Limits) -> Engine:
 
 def _set_up_writer(raw: Any, limits: Limits) -> None:
     journal = (
+        "PRAGMA page_size=2048",  # of a fresh file: a commit touches a dozen pages, and each is logged whole
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",  # a commit that returned survives a power cut
         "PRAGMA fullfsync=ON",  # without it macOS leaves the bytes in the drive's cache
@@ -129,13 +136,20 @@ def _set_up(raw: Any, limits: Limits, more: Sequence[str]) -> None:
         raw.execute(pragma)
 
 
-def meaning(error: DBAPIError | sqlite3.Error) -> str:
+def meaning(error: DBAPIError | Error) -> str:
     """What went wrong and what to look at, without the statement or its values."""
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return _MEANING.get(_code(error), f"the database says: {original}")
+    return _MEANING.get(_code(error), f"the database says: {_original(error)}")
 
 
-def undone(error: DBAPIError) -> bool:
+def of_the_world(error: DBAPIError | Error) -> bool:
+    """Whether the disk, the file or another process is to blame, and not a statement of ours."""
+    original = _original(error)
+    return isinstance(original, (sqlite3.OperationalError, sqlite3.InternalError)) or (
+        type(original) is sqlite3.DatabaseError
+    )
+
+
+def undone(error: Error) -> bool:
     """Whether a failed COMMIT surely wrote nothing that counts.
 
     When the disk is full the last frame of the log, the one which makes the others valid, was not written. After any
@@ -144,13 +158,16 @@ def undone(error: DBAPIError) -> bool:
     return _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY}
 
 
-def _code(error: DBAPIError | sqlite3.Error) -> int:
-    original = error.orig if isinstance(error, DBAPIError) else error
-    return (getattr(original, "sqlite_errorcode", None) or 0) & 0xFF
+def _code(error: DBAPIError | Error) -> int:
+    return (getattr(_original(error), "sqlite_errorcode", None) or 0) & 0xFF  # the high bits say where it happened
+
+
+def _original(error: DBAPIError | Error) -> BaseException | None:
+    return error.orig if isinstance(error, DBAPIError) else error
 
 
 def insert_new(table: Table) -> Insert:
-    """Insert; a row whose key is there already is left as it is."""
+    """Insert and write no row when one with the same key, or the same unique value, is there already."""
     return insert(table).on_conflict_do_nothing()
 
 

@@ -1,16 +1,15 @@
 """The statements of a commit, in their order, inside a transaction that someone else opens and ends.
 
-Every refusal is raised before anything outside the transaction could notice: all of a commit happens, or nothing.
+Any refusal leaves it to the caller to roll back: all of a commit happens, or nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, insert, select, update
 
 from controller.adapters.store import sqlite
 from controller.adapters.store.audit_rows import audit_row
@@ -27,67 +26,101 @@ from controller.adapters.store.schema import (
     releases,
     tokens,
 )
+from controller.adapters.store.transaction import Transaction
 from controller.core.model import Release
 from controller.core.moves import ENDED
 from controller.ports import Answered, Commit, Conflict, Fenced, Message, StoredApplication, Token
 from gates.audit import Draft, Record, link
 from gates.kill import Engagement
 
+RowValues = Mapping[str, Any]
+
 DUE_AT_ONCE_S = 0.0
 """A new message is due whatever the clock says, so that a clock set back delays no page."""
 
-# Built once: SQLAlchemy finds the compiled text of a statement it has seen before.
+_NEVER_CHANGES = {"id", "application", "created_at_s"}
+
 _LOCK_ANCHOR = select(anchor.c.epoch, anchor.c.audit_seq, anchor.c.audit_hash).with_for_update()
 _MOVE_ANCHOR = update(anchor).values(audit_seq=bindparam("seq"), audit_hash=bindparam("hash"))
 _LEAD = update(anchor).values(epoch=bindparam("to"), holder=bindparam("by"), led_at_s=bindparam("at"))
 _SWAP_RELEASE = (
     update(releases)
     .where(releases.c.id == bindparam("key"), releases.c.revision == bindparam("seen"))
-    .values({name: bindparam(name) for name in releases.c.keys() if name not in {"id", "created_at_s"}})  # noqa: SIM118
+    .values({column.name: bindparam(column.name) for column in releases.c if column.name not in _NEVER_CHANGES})
 )
 _SWAP_APPLICATION = (
     update(applications)
     .where(applications.c.name == bindparam("key"), applications.c.revision == bindparam("seen"))
-    .values({name: bindparam(name) for name in ("revision", "deleted", "format", "body")})
+    .values({column.name: bindparam(column.name) for column in applications.c if column.name != "name"})
 )
-_INSERT_RELEASE = insert(releases)
-_INSERT_APPLICATION = insert(applications)
-_INSERT_RECORD = insert(audit)
-_INSERT_KILL = insert(kills)
-_INSERT_ANSWERED = insert(answered)
-_INSERT_MESSAGE = sqlite.insert_new(outbox)
-_INSERT_KILL_RELEASE = sqlite.insert_new(kill_releases)
-_UPSERT_TOKEN = sqlite.upsert(tokens)
+_NEW_RELEASE = sqlite.insert_new(releases)
+_NEW_APPLICATION = sqlite.insert_new(applications)
+_NEW_KILL = sqlite.insert_new(kills)
+_NEW_KILL_RELEASE = sqlite.insert_new(kill_releases)
+_NEW_MESSAGE = sqlite.insert_new(outbox).values(
+    {column.name: bindparam(column.name) for column in outbox.c if column.name != "id"}
+)
+_NEW_ANSWER = sqlite.insert_new(answered)
+_RECORD = insert(audit)
+_PUT_TOKEN = sqlite.upsert(tokens)
+_RELEASE_EXISTS = select(releases.c.id).where(releases.c.id == bindparam("key"))
+_KILL_WAS_RELEASED = select(kill_releases.c.id).where(kill_releases.c.id == bindparam("key"))
 
 
-def apply(connection: Connection, codecs: Codecs, commit: Commit) -> tuple[Record, ...]:
-    """All of ``commit`` on ``connection``. Raises Fenced or Conflict; the caller then rolls back."""
-    epoch, seq, head = connection.execute(_LOCK_ANCHOR).one()
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a commit, made before the transaction begins, so that nobody waits for the making of JSON."""
+
+    swapped: RowValues | None
+    created: RowValues | None
+    application: RowValues | None
+    kill: RowValues | None
+    messages: Sequence[RowValues]
+    drafts: Sequence[Draft]
+
+
+def rows(codecs: Codecs, commit: Commit) -> Rows:
+    created_at_s = commit_time_s(commit)
+    assert commit.create is None or commit.create.revision == 0, "a new release has revision 0"
+    return Rows(
+        swapped=_release_row(codecs, commit.release) if commit.release else None,
+        created=_release_row(codecs, commit.create) if commit.create else None,
+        application=_application_row(codecs, commit.application) if commit.application else None,
+        kill=_kill_row(codecs, commit.engage) if commit.engage else None,
+        messages=[_message_row(codecs, message, created_at_s) for message in commit.messages],
+        drafts=[settled(draft) for draft in commit.records],
+    )
+
+
+def apply(transaction: Transaction, commit: Commit, made: Rows) -> tuple[Record, ...]:
+    """All of ``commit``, whose rows are ``made``. Raises Fenced or Conflict."""
+    epoch, seq, head = _anchor(transaction)
     if commit.epoch is not None and commit.epoch != epoch:
         raise Fenced(f"epoch {commit.epoch} is over: the store is led in epoch {epoch}")
-    if commit.release is not None:
-        _swap_release(connection, codecs, commit.release)
-    if commit.create is not None:
-        _create_release(connection, codecs, commit.create)
-    if commit.application is not None:
-        _put_application(connection, codecs, commit.application)
-    if commit.engage is not None:
-        _engage(connection, codecs, commit.engage)
+    if made.swapped is not None:
+        _swap_release(transaction, made.swapped)
+    if made.created is not None:
+        _create_release(transaction, made.created)
+    if made.application is not None:
+        _put_application(transaction, made.application)
+    if made.kill is not None:
+        _engage(transaction, made.kill)
     if commit.release_kill is not None:
-        connection.execute(_INSERT_KILL_RELEASE, {"id": commit.release_kill})
-    if commit.messages:
-        _send(connection, codecs, commit.messages, commit_time_s(commit))
+        transaction.run(_NEW_KILL_RELEASE, {"id": commit.release_kill})
+    if made.messages:
+        # A key that is there already is the same message: its receiver would drop it, so it is left as it is.
+        transaction.run_each(_NEW_MESSAGE, made.messages)
     if commit.tokens:
-        connection.execute(_UPSERT_TOKEN, [_token_row(token) for token in commit.tokens])
+        transaction.run_each(_PUT_TOKEN, [_token_row(token) for token in commit.tokens])
     if commit.answered is not None:
-        _answer(connection, commit.answered)
-    return _chain(connection, commit.records, seq, head) if commit.records else ()
+        _answer(transaction, commit.answered)
+    return _chain(transaction, made.drafts, seq, head) if made.drafts else ()
 
 
-def lead(connection: Connection, holder: str, now_s: float) -> int:
-    epoch = connection.execute(_LOCK_ANCHOR).one().epoch + 1
-    connection.execute(_LEAD, {"to": epoch, "by": holder, "at": now_s})
-    return int(epoch)
+def lead(transaction: Transaction, holder: str, now_s: float) -> int:
+    epoch = _anchor(transaction)[0] + 1
+    transaction.run(_LEAD, {"to": epoch, "by": holder, "at": now_s})
+    return epoch
 
 
 def commit_time_s(commit: Commit) -> float:
@@ -100,34 +133,67 @@ def commit_time_s(commit: Commit) -> float:
     return max(times, default=0.0)
 
 
-def _swap_release(connection: Connection, codecs: Codecs, release: Release) -> None:
-    row = _release_row(codecs, release)
-    row["key"], row["seen"] = row.pop("id"), release.revision
-    del row["created_at_s"]
+def _anchor(transaction: Transaction) -> tuple[int, int, str]:
+    epoch, seq, head = transaction.rows(_LOCK_ANCHOR, {})[0]
+    return epoch, seq, head
+
+
+def _swap_release(transaction: Transaction, row: RowValues) -> None:
+    seen = row["revision"] - 1
     try:
-        changed = connection.execute(_SWAP_RELEASE, row).rowcount
-    except IntegrityError:
-        raise _second_active(release) from None
+        changed = transaction.run(_SWAP_RELEASE, {**row, "key": row["id"], "seen": seen})
+    except sqlite.DuplicateKey:
+        raise _second_active(row) from None
     if changed != 1:
-        raise Conflict(f"release {release.id} is no longer at revision {release.revision}: read it again")
+        raise Conflict(f"release {row['id']} is no longer at revision {seen}: read it again")
 
 
-def _create_release(connection: Connection, codecs: Codecs, release: Release) -> None:
-    assert release.revision == 0, f"a new release has revision 0, not {release.revision}"
-    try:
-        connection.execute(_INSERT_RELEASE, _release_row(codecs, release))
-    except IntegrityError:
-        taken = connection.execute(select(releases.c.id).where(releases.c.id == release.id)).first()
-        if taken is not None:
-            raise Conflict(f"a release {release.id} exists already") from None
-        raise _second_active(release) from None
+def _create_release(transaction: Transaction, row: RowValues) -> None:
+    if transaction.run(_NEW_RELEASE, row) == 1:
+        return
+    if transaction.rows(_RELEASE_EXISTS, {"key": row["id"]}):
+        raise Conflict(f"a release {row['id']} exists already")
+    raise _second_active(row)
 
 
-def _second_active(release: Release) -> Conflict:
-    return Conflict(f"application {release.app.name} has an active release already: let it end, or abort it")
+def _second_active(row: RowValues) -> Conflict:
+    return Conflict(f"application {row['application']} has an active release already: let it end, or abort it")
 
 
-def _release_row(codecs: Codecs, release: Release) -> dict[str, Any]:
+def _put_application(transaction: Transaction, row: RowValues) -> None:
+    name, seen = row["name"], row["revision"] - 1
+    if seen == 0:
+        if transaction.run(_NEW_APPLICATION, row) != 1:
+            raise Conflict(f"application {name} exists already: read it and change that")
+    elif transaction.run(_SWAP_APPLICATION, {**row, "key": name, "seen": seen}) != 1:
+        raise Conflict(f"application {name} is no longer at revision {seen}: read it again")
+
+
+def _engage(transaction: Transaction, row: RowValues) -> None:
+    if transaction.rows(_KILL_WAS_RELEASED, {"key": row["id"]}):
+        raise Conflict(f"kill {row['id']} was released already: engage under a new id")
+    if transaction.run(_NEW_KILL, row) != 1:
+        raise Conflict(f"kill {row['id']} is engaged already")
+
+
+def _answer(transaction: Transaction, answer: Answered) -> None:
+    row = {column.name: getattr(answer, column.name) for column in answered.columns}
+    if transaction.run(_NEW_ANSWER, row) != 1:
+        raise Conflict("a request with this Idempotency-Key was answered meanwhile: its answer stands")
+
+
+def _chain(transaction: Transaction, drafts: Sequence[Draft], seq: int, head: str) -> tuple[Record, ...]:
+    records: list[Record] = []
+    for draft in drafts:
+        record = link(seq + 1, head, draft)
+        seq, head = record.seq, record.hash
+        records.append(record)
+    transaction.run_each(_RECORD, [audit_row(record) for record in records])
+    transaction.run(_MOVE_ANCHOR, {"seq": seq, "hash": head})
+    return tuple(records)
+
+
+def _release_row(codecs: Codecs, release: Release) -> RowValues:
     stored = replace(release, revision=release.revision + 1)
     return {
         "id": stored.id,
@@ -143,76 +209,37 @@ def _release_row(codecs: Codecs, release: Release) -> dict[str, Any]:
     }
 
 
-def _put_application(connection: Connection, codecs: Codecs, application: StoredApplication) -> None:
+def _application_row(codecs: Codecs, application: StoredApplication) -> RowValues:
     stored = replace(application, revision=application.revision + 1)
-    name = stored.app.name
-    row = {
+    return {
+        "name": stored.app.name,
         "revision": stored.revision,
         "deleted": stored.deleted,
         "format": FORMAT,
-        "body": codecs.application.encode(stored, name),
+        "body": codecs.application.encode(stored, stored.app.name),
     }
-    if application.revision > 0:
-        swap = row | {"key": name, "seen": application.revision}
-        if connection.execute(_SWAP_APPLICATION, swap).rowcount != 1:
-            raise Conflict(f"application {name} is no longer at revision {application.revision}: read it again")
-        return
-    try:
-        connection.execute(_INSERT_APPLICATION, row | {"name": name})
-    except IntegrityError:
-        raise Conflict(f"application {name} exists already: read it and change that") from None
 
 
-def _engage(connection: Connection, codecs: Codecs, engagement: Engagement) -> None:
-    released = select(kill_releases.c.id).where(kill_releases.c.id == engagement.id)
-    if connection.execute(released).first() is not None:
-        raise Conflict(f"kill {engagement.id} was released already: engage under a new id")
-    body = codecs.engagement.encode(engagement, engagement.id)
-    try:
-        connection.execute(_INSERT_KILL, {"id": engagement.id, "format": FORMAT, "body": body})
-    except IntegrityError:
-        raise Conflict(f"kill {engagement.id} is engaged already") from None
+def _kill_row(codecs: Codecs, engagement: Engagement) -> RowValues:
+    return {
+        "id": engagement.id,
+        "format": FORMAT,
+        "body": codecs.engagement.encode(engagement, engagement.id),
+    }
 
 
-def _send(connection: Connection, codecs: Codecs, messages: Sequence[Message], created_at_s: float) -> None:
-    """A key that is there already is the same message: its receiver would drop it, so it is left as it is."""
-    connection.execute(
-        _INSERT_MESSAGE,
-        [
-            {
-                "key": message.key,
-                "created_at_s": created_at_s,
-                "due_at_s": DUE_AT_ONCE_S,
-                "attempts": 0,
-                "done": False,
-                "error": "",
-                "format": FORMAT,
-                "body": codecs.message.encode(message, message.key),
-            }
-            for message in messages
-        ],
-    )
+def _message_row(codecs: Codecs, message: Message, created_at_s: float) -> RowValues:
+    return {
+        "key": message.key,
+        "created_at_s": created_at_s,
+        "due_at_s": DUE_AT_ONCE_S,
+        "attempts": 0,
+        "done": False,
+        "error": "",
+        "format": FORMAT,
+        "body": codecs.message.encode(message, message.key),
+    }
 
 
-def _token_row(token: Token) -> dict[str, Any]:
+def _token_row(token: Token) -> RowValues:
     return {column.name: getattr(token, column.name) for column in tokens.columns}
-
-
-def _answer(connection: Connection, answer: Answered) -> None:
-    try:
-        row = {column.name: getattr(answer, column.name) for column in answered.columns}
-        connection.execute(_INSERT_ANSWERED, row)
-    except IntegrityError:
-        raise Conflict("a request with this Idempotency-Key was answered meanwhile: its answer stands") from None
-
-
-def _chain(connection: Connection, drafts: Sequence[Draft], seq: int, head: str) -> tuple[Record, ...]:
-    records: list[Record] = []
-    for draft in drafts:
-        seq += 1
-        record = link(seq, head, settled(draft))
-        head = record.hash
-        records.append(record)
-    connection.execute(_INSERT_RECORD, [audit_row(record) for record in records])
-    connection.execute(_MOVE_ANCHOR, {"seq": seq, "hash": head})
-    return tuple(records)
