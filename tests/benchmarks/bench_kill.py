@@ -33,18 +33,18 @@ def run(rounds: int = ROUNDS) -> dict[str, object]:
                     samples[name].append(seconds)
     figures: dict[str, object] = {"rounds": rounds}
     for name, values in samples.items():
-        for quantile in (50, 99):
-            figures[f"{name}_p{quantile}_ms"] = round(1000 * _quantile(values, quantile), 3)
+        for percent in (50, 99):
+            figures[f"{name}_p{percent}_ms"] = round(1000 * quantile(values, percent), 3)
     for name in ("kill_to_haproxy", "kill_total", "write_total"):
-        for quantile in (50, 99):
-            ratio = _quantile(samples[name], quantile) / _quantile(samples["bare"], quantile)
-            figures[f"{name}_to_bare_p{quantile}"] = round(ratio, 2)
+        for percent in (50, 99):
+            ratio = quantile(samples[name], percent) / quantile(samples["bare"], percent)
+            figures[f"{name}_to_bare_p{percent}"] = round(ratio, 2)
     return figures
 
 
 def _round(world: RealWorld, epoch: int, number: int) -> Mapping[str, float]:
     router, app, kill = world.router, world.app, f"kill-{number}"
-    bare_s = _timed(lambda: _bare(str(world.directory / "haproxy.sock")))
+    bare_s = _timed(lambda: bare(str(world.directory / "haproxy.sock")))
     revision = router.read(app).revision
     write_s = _timed(lambda: router.write(app, RouteWrite(50, "r1", epoch, revision, 60.0)))
     mark = {"release_id": "r1", "code": "kill", "text": "bench", "engagement": kill}
@@ -59,7 +59,7 @@ def _round(world: RealWorld, epoch: int, number: int) -> Mapping[str, float]:
     return {"bare": bare_s, "kill_to_haproxy": wrote_s, "kill_total": total_s, "write_total": write_s}
 
 
-def _bare(path: str) -> None:
+def bare(path: str) -> None:
     """Both weights on HAProxy's socket and its answer: the least that a stop can be."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(2.0)
@@ -75,7 +75,7 @@ def _timed(call: Callable[[], object]) -> float:
     return time.monotonic() - start_s
 
 
-def _quantile(values: list[float], percent: int) -> float:
+def quantile(values: list[float], percent: int) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
