@@ -1,0 +1,130 @@
+"""How one release looks: the card on a screen and the line in a log. Pure; it fetches nothing and prints nothing."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from api.cli.output import Output
+from api.cli.shapes import Evidence, Metric, Reason, Release
+from api.cli.words import clean, count, moment, seconds_of, share, stamp
+from controller.core.explain import duration
+
+STYLES = {"running": "cyan", "paused": "yellow", "done": "green", "failed": "red", "halted": "bold red"}
+BAR_CELLS = 20
+"""One cell for 5 %, which still shows the difference between neighbouring steps."""
+
+
+def card(release: Release, at_s: float, out: Output) -> RenderableType:
+    """The release as it is at ``at_s``, a few lines high and narrower than any terminal in use."""
+    style = STYLES.get(release.exit, "")
+    over = f" over {release.stable}" if release.stable else ", first version"
+    title = Text.assemble(
+        (clean(f"{release.application} {release.canary}"), "bold"),
+        clean(f"{over} in {release.environment}   "),
+        (clean(release.id), "dim"),
+    )
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold")
+    rows.add_row("phase", Text(phase_text(release), style=style))
+    rows.add_row("weight", Text(_weight(release, out)))
+    if release.verdict.judgement != "none":
+        rows.add_row("verdict", Text(clean(f"{release.verdict.judgement}: {release.verdict.text}")))
+    if release.evidence is not None:
+        rows.add_row("evidence", Text("\n".join(evidence_lines(release.evidence))))
+    rows.add_row("outcome" if release.ended else "waits for", Text(clean(waits_for(release, at_s)), style="bold"))
+    rows.add_row("elapsed", Text(f"{_age(release.created_at, at_s)}, since {moment(release.created_at)}"))
+    for label, text in _asides(release):
+        rows.add_row(label, Text(clean(text), style="yellow"))
+    return Group(title, rows)
+
+
+def phase_text(release: Release) -> str:
+    words = release.phase.replace("_", " ")
+    if release.step < 0 or release.ended:
+        return words
+    return f"{words}, step {release.step + 1} of {len(release.steps)}"
+
+
+def waits_for(release: Release, at_s: float) -> str:
+    """The blocking condition and, where time ends it, the time left."""
+    reason = (release.cause or release.reason) if release.ended else release.reason
+    return reason.text.rstrip(".") + _left(reason, at_s)
+
+
+def _left(reason: Reason, at_s: float) -> str:
+    until_s = seconds_of(reason.until) if reason.until else None
+    return f"; {duration(until_s - at_s)} left" if until_s is not None and until_s > at_s else ""
+
+
+def _weight(release: Release, out: Output) -> str:
+    full, empty = out.bar
+    cells = min(BAR_CELLS, max(1 if release.weight_pct else 0, round(release.weight_pct * BAR_CELLS / 100)))
+    steps = [f"[{w}]" if i == release.step and not release.ended else str(w) for i, w in enumerate(release.steps)]
+    path = f" {out.arrow} ".join([*steps, "all"])
+    return f"{full * cells}{empty * (BAR_CELLS - cells)} {release.weight_pct} %   steps {path}"
+
+
+def evidence_lines(evidence: Evidence) -> list[str]:
+    lines = [_metric(metric) for metric in evidence.metrics] or ["nothing yet"]
+    step = f"{count(evidence.step_canary_requests)} canary requests in this step"
+    newest = f", newest sample {moment(evidence.fresh_at)}" if evidence.fresh_at else ", no sample yet"
+    return [*lines, step + newest]
+
+
+def _metric(metric: Metric) -> str:
+    canary = (
+        f"canary {count(metric.canary_bad)} bad of {count(metric.canary_requests)} ({share(metric.canary_bad_pct)})"
+    )
+    stable = f"stable {count(metric.stable_bad)} of {count(metric.stable_requests)} ({share(metric.stable_bad_pct)})"
+    return clean(f"{metric.metric}: {canary}, {stable}")
+
+
+def _asides(release: Release) -> list[tuple[str, str]]:
+    asides = []
+    if release.intent is not None and not release.ended:
+        reason = f": {release.intent.reason}" if release.intent.reason else ""
+        asides.append(("asked", f"{release.intent.kind.replace('_', ' ')} by {release.intent.actor}{reason}"))
+    if release.bypassed:
+        asides.append(("bypassed", ", ".join(f"{b.kind.replace('_', ' ')} by {b.actor}" for b in release.bypassed)))
+    if release.attempt > 1:
+        asides.append(("attempt", f"{release.attempt}: it started again from step 0"))
+    if release.retry_of:
+        asides.append(("retry of", release.retry_of))
+    if release.superseded_by:
+        asides.append(("superseded", f"by {release.superseded_by}"))
+    asides += [("please run", f"{want.version or 'nothing'} as {want.role}") for want in release.wants]
+    return asides
+
+
+def _age(since: str, at_s: float) -> str:
+    since_s = seconds_of(since)
+    return duration(max(0.0, at_s - since_s)) if since_s is not None else "unknown"
+
+
+def log_line(release: Release, at_s: float) -> str:
+    """One line for a log, with the time in UTC and everything a reader of the log needs."""
+    evidence = ""
+    if release.evidence is not None and not release.ended:
+        evidence = f" | {'; '.join(_metric(metric) for metric in release.evidence.metrics)}"
+    verdict = f" | verdict {release.verdict.judgement}" if release.verdict.judgement != "none" else ""
+    text = f"{release.id} {phase_text(release)} | {release.weight_pct} %{verdict}{evidence}"
+    return f"{stamp(at_s)} {text} | {waits_for(release, at_s)}"
+
+
+def change_key(release: Release) -> tuple[object, ...]:
+    """What has to differ for a log to say something new; figures that tick do not count."""
+    intent = release.intent.kind if release.intent else ""
+    return (
+        release.phase,
+        release.step,
+        release.weight_pct,
+        release.reason.code,
+        release.verdict.judgement,
+        release.verdict.code,
+        intent,
+        release.attempt,
+        release.superseded_by,
+    )

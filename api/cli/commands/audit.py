@@ -1,0 +1,79 @@
+"""The audit record on the command line: list, verify. It reads; nothing here can change a record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.command import command
+from api.cli.exits import Exit
+from api.cli.groups import ListsByDefault
+from api.cli.options import LIMIT, flag, option
+from api.cli.session import Session, at
+from api.cli.shapes import AuditCheck, Record, read, read_all
+from api.cli.words import moment
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(cls=ListsByDefault, help="The record of everything that was decided, and its verification.")
+    command(group, "list")(list_records)
+    command(group, "verify")(verify)
+    app.add_typer(group, name="audit", rich_help_panel="Look")
+
+
+def list_records(
+    session: Session,
+    release: Annotated[str | None, option("--release", "RELEASE", "Only this release.")] = None,
+    application: Annotated[str | None, option("--application", "APP", "Only this application.")] = None,
+    kind: Annotated[str | None, option("--type", "TYPE", "Only this type, as in kill_engaged.")] = None,
+    after: Annotated[str | None, option("--after", "SEQ", "Go on behind this record.")] = None,
+    limit: LIMIT = 50,
+    oldest: Annotated[bool, flag("--oldest-first", "From the beginning.")] = False,
+) -> None:
+    """List records, the newest first.
+
+    Example: interlock audit list --application shop --limit 100
+    """
+    order = "oldest" if oldest else "newest"
+    page = session.get(
+        at("audit"), release=release, application=application, type=kind, after=after, limit=limit, order=order
+    ).data
+    if session.out.as_json:
+        session.out.document(page)
+        return
+    records = read_all(Record, page)
+    rows = [
+        (
+            str(r.seq),
+            moment(r.at),
+            r.type + (" (late)" if r.late else ""),
+            r.actor,
+            r.release_id or r.application or "",
+            r.text,
+        )
+        for r in records
+    ]
+    session.out.table(("seq", "at", "type", "by", "about", "what"), rows)
+    if not rows:
+        session.out.line("no record fits")
+    if page.get("next"):
+        session.out.note(f"there are more: --after {page['next']}")
+
+
+def verify(session: Session) -> Exit:
+    """Check that no record was changed, removed or put in. Ends with 1 when the chain is broken.
+
+    Example: interlock audit verify
+    """
+    data = session.get(at("audit", "verify")).data
+    check = read(AuditCheck, data)
+    if session.out.as_json:
+        session.out.document(data)
+    if check.ok:
+        session.out.line(f"{session.out.tick} {check.records} records, unbroken; head {check.head}", "green")
+        return Exit.DONE
+    session.out.line(
+        f"{session.out.cross} the chain is broken after {check.records} records: {check.trouble}", "bold red"
+    )
+    return Exit.FAILED

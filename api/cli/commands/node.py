@@ -1,0 +1,81 @@
+"""Commands that run a part of Interlock on this machine: serve, guard. They import that part only when they run, so
+that every other command starts fast and works where the servers do not."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.command import reflowed
+from api.cli.options import flag, option
+from api.cli.output import Output
+
+PANEL = "Run"
+GUARD_HELP = """Run the guard of one HAProxy: the only process that writes its runtime socket.
+
+It keeps leases, halts and the newest leader in a file, so that a stale or killed writer loses there too. SIGTERM ends
+it and leaves the weights as they are.
+
+Example: interlock guard --haproxy /run/haproxy/admin.sock --listen /run/interlock/guard.sock --state /var/lib/interlock
+"""
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve", rich_help_panel=PANEL, help=reflowed(serve.__doc__ or ""))(serve)
+    passing = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command("guard", rich_help_panel=PANEL, help=GUARD_HELP, context_settings=passing)(guard)
+
+
+def serve(
+    config: Annotated[Path | None, option("--config", "FILE", "Settings file, YAML (INTERLOCK_SERVE_CONFIG).")] = None,
+    data_dir: Annotated[
+        Path | None, option("--data-dir", "DIR", "Where state is kept; one controller per directory.")
+    ] = None,
+    host: Annotated[str | None, option("--host", "ADDRESS", "Where to listen; 127.0.0.1 if not given.")] = None,
+    port: Annotated[int | None, option("--port", "N", "8460 if not given; 0 picks a free one.")] = None,
+    tls_certificate: Annotated[
+        Path | None, option("--tls-certificate", "FILE", "PEM file of the certificate chain.")
+    ] = None,
+    tls_key: Annotated[Path | None, option("--tls-key", "FILE", "PEM file of its private key.")] = None,
+    insecure: Annotated[
+        bool | None, flag("--insecure", "Listen beyond this machine without TLS, behind a TLS proxy.")
+    ] = None,
+    log_format: Annotated[str | None, option("--log-format", "FORMAT", "json or text.")] = None,
+) -> None:
+    """Run the controller with its HTTP door.
+
+    The first run on a new data directory prints an admin token, once. Every setting can also be given as
+    INTERLOCK_... in the environment or in the file; flags win. SIGTERM and Ctrl-C stop it cleanly: weights stay as
+    they are, and their leases run out if nobody takes over.
+
+    Example: interlock serve --data-dir /var/lib/interlock --port 8460
+    """
+    flags = {
+        "data_dir": data_dir,
+        "host": host,
+        "port": port,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "insecure": insecure,
+        "log_format": log_format,
+    }
+    named = os.environ.get("INTERLOCK_SERVE_CONFIG")
+    file = config or (Path(named) if named else None)
+    if os.name != "posix":
+        Output(False).error("the controller runs on Linux and macOS; from here, use --url to reach one")
+        raise typer.Exit(1)
+    from api.cli.serving import run
+
+    raise typer.Exit(run(file, os.environ, flags))
+
+
+def guard(ctx: typer.Context) -> None:
+    if os.name != "posix":
+        Output(False).error("the guard runs on Linux and macOS, beside the HAProxy it guards")
+        raise typer.Exit(1)
+    from controller.guard.__main__ import main
+
+    raise typer.Exit(main(ctx.args))
