@@ -1,4 +1,4 @@
-"""Short ways to say what a release and the world look like. The defaults are a canary at 10 % with which all is well."""
+"""Short ways to say what a release and the world look like. By default a canary has 10 % and all is well with it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def a_release(phase: Phase = Phase.PROGRESSING, **changes: Any) -> Release:
     return replace(made, **changes)
 
 
-def a_route(weight_pct: int = 0, live_pct: int | None | str = "same", **changes: Any) -> RouteState:
+def a_route(weight_pct: int = 0, live_pct: int | str | None = "same", **changes: Any) -> RouteState:
     live = weight_pct if live_pct == "same" else live_pct
     assert not isinstance(live, str)
     return replace(RouteState(7, 1, weight_pct, live, release_id="shop-1"), **changes)
@@ -137,7 +137,10 @@ KILL_HALT = a_kill(KillAnswerKind.HALT)
 KILL_UNREADABLE = KillAnswer(KillAnswerKind.UNREADABLE, (), "the kill switch cannot be read: disk")
 
 
-def an_engagement(name: str = "k-1", verb: Verb = Verb.REVERT, scope: Scope = Scope(ScopeKind.FLEET)) -> Engagement:
+FLEET = Scope(ScopeKind.FLEET)
+
+
+def an_engagement(name: str = "k-1", verb: Verb = Verb.REVERT, scope: Scope = FLEET) -> Engagement:
     return Engagement(name, verb, scope, "ann", T0)
 
 

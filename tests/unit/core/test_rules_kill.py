@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -102,8 +103,8 @@ def test_an_unreadable_switch_holds_what_would_go_toward_the_canary(phase: Phase
 
 
 def halted_by_kill(**changes: object) -> Release:
-    usual: dict[str, object] = {"halt": HaltCause.KILL_HALT, "weight_pct": 0, "peak_weight_pct": 10}
-    return replace(a_release(Phase.HALTED), **{**usual, **changes})  # type: ignore[arg-type]
+    usual: dict[str, Any] = {"halt": HaltCause.KILL_HALT, "weight_pct": 0, "peak_weight_pct": 10}
+    return replace(a_release(Phase.HALTED), **{**usual, **changes})
 
 
 def test_a_released_kill_starts_the_release_again_from_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,9 @@ def test_an_abort_for_a_successor_is_named_as_such() -> None:
     ],
 )
 def test_only_a_canary_that_had_traffic_counts_as_rolled_back(
-    phase: Phase, changes: dict[str, object], outcome: Phase
+    phase: Phase, changes: dict[str, Any], outcome: Phase
 ) -> None:
-    after = rule_abort(scene_of(wants(replace(a_release(phase), **changes), IntentKind.ABORT)))  # type: ignore[arg-type]
+    after = rule_abort(scene_of(wants(replace(a_release(phase), **changes), IntentKind.ABORT)))
     assert after is not None
     assert after.outcome is outcome
 
