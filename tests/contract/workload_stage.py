@@ -191,3 +191,14 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def table_of(stage: RealStage, role: Role = Role.STABLE) -> Path:
+    return stage.directory / f"shop.{role.value}.json"
+
+
+def wait_until_gone(stage: RealStage) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while stage.pids() and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert stage.pids() == []
