@@ -7,7 +7,8 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.demo.parts import Failed, Missing
 from tests.demo.stage import Stage, stage
@@ -36,13 +37,13 @@ def tell_outcome(outcome: Outcome) -> None:
 
 
 def play(on: Stage) -> list[Outcome]:
-    outcomes = [_told("The first version is installed", lambda: install(on, tell))]
-    outcomes += [_told(story.title, lambda story=story: deploy(on, tell, story)) for story in STORIES]  # type: ignore[misc]
-    outcomes.append(_told("The kill switch, in the middle of a canary", lambda: kill(on, tell)))
+    outcomes = [_told("The first version is installed", partial(install, on, tell))]
+    outcomes += [_told(story.title, partial(deploy, on, tell, story)) for story in STORIES]
+    outcomes.append(_told("The kill switch, in the middle of a canary", partial(kill, on, tell)))
     return outcomes
 
 
-def _told(title, story):  # type: ignore[no-untyped-def]
+def _told(title: str, story: Callable[[], Outcome]) -> Outcome:
     tell(f"\n== {title}")
     outcome = story()
     tell_outcome(outcome)
