@@ -12,7 +12,7 @@ import httpx
 from analysis.model import Role
 from controller.adapters.workloads.health import INTERVAL_S, Checks, Health, HttpAsk, Question
 from controller.core.model import Application, ExternalTarget, RoleState
-from controller.ports import Clock, Fenced, Message
+from controller.ports import Clock, Fenced
 
 UNKNOWN_VERSION = "unknown"
 """What runs when the health answer names no version and nothing was asked since this program started."""
@@ -76,27 +76,6 @@ class ExternalWorkload:
             ready=((version, 1),),
             note=_differs(role, version, wanted) if health.good else f"the {role} health address: {health.text}",
         )
-
-
-def hook_message(app: Application, release_id: str, role: Role, version: str | None) -> Message | None:
-    """The message that asks whoever runs the application for ``version`` on ``role``; None without a hook address.
-
-    The key is the same for the same wish of the same release, so a second delivery changes nothing.
-    """
-    target = _target(app)
-    if target.hook_url is None:
-        return None
-    key = f"workload/{app.name}/{release_id}/{role}/{version if version is not None else '-'}"
-    body = {
-        "key": key,
-        "application": app.name,
-        "environment": app.environment,
-        "release": release_id,
-        "role": role.value,
-        "action": "stop" if version is None else "run",
-        "version": version,
-    }
-    return Message(key, "workload", release_id, app.name, target.hook_url, body)
 
 
 def _differs(role: Role, version: str, wanted: str | None) -> str:
