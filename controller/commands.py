@@ -48,7 +48,9 @@ class Done:
     durable: bool = True
 
 
-AnswerOf = Callable[[Release], Answered]
+AnswerOf = Callable[[Done], Answered]
+"""The answer to remember under an Idempotency-Key, stored in the transaction that it tells about."""
+ApplicationAnswerOf = Callable[[StoredApplication], Answered]
 
 
 def new_release_id(application: str) -> str:
@@ -69,7 +71,9 @@ class Commands:
         self._ports, self._wake, self._epoch = ports, wake, epoch
         self._last_seen, self._new_id = last_seen, new_id
 
-    def register(self, app: Application, actor: str, revision: int | None = None) -> StoredApplication:
+    def register(
+        self, app: Application, actor: str, revision: int | None = None, answer_of: ApplicationAnswerOf | None = None
+    ) -> StoredApplication:
         """Register or change an application. A running release keeps the application it started with.
 
         Raises Rejected when ``revision`` is given and is not the stored one, or when the name's target is deleted.
@@ -83,17 +87,20 @@ class Commands:
         after = replace(stored, app=app, deleted=False) if stored else StoredApplication(app)
         kind = "application_changed" if stored else "application_registered"
         record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
-        self._ports.store.commit(Commit(records=(record,), application=after))
-        return replace(after, revision=found + 1)
+        registered = replace(after, revision=found + 1)
+        answered = answer_of(registered) if answer_of else None
+        self._ports.store.commit(Commit(records=(record,), application=after, answered=answered))
+        return registered
 
-    def unregister(self, name: str, actor: str) -> None:
+    def unregister(self, name: str, actor: str, answered: Answered | None = None) -> None:
         """Forget an application. Refused while a release of it is running."""
         stored = self._application(name)
         active = self._ports.store.active(name)
         if active:
             raise Rejected("active_release", f"{active[0].id} is still running: abort it first", release=active[0].id)
         record = self._draft("application_deleted", actor, name, app=stored.app)
-        self._ports.store.commit(Commit(records=(record,), application=replace(stored, deleted=True)))
+        gone = replace(stored, deleted=True)
+        self._ports.store.commit(Commit(records=(record,), application=gone, answered=answered))
 
     def submit(self, wish: Submission, answer_of: AnswerOf | None = None) -> Done:
         """Start a release, or refuse and say why.
@@ -118,7 +125,8 @@ class Commands:
         self._require_no_kill(app)
         running = next((r for r in self._ports.store.active(app.name) if r.superseded_by is None), None)
         if running is not None and wish.version == running.stable:
-            return self.intend(running.id, IntentKind.ABORT, wish.actor, f"stable already runs {wish.version}")
+            why = f"stable already runs {wish.version}"
+            return self.intend(running.id, IntentKind.ABORT, wish.actor, why, answer_of=answer_of)
         if running is not None and not wish.replace:
             text = f"{running.id} of {app.name} is {running.phase.value}: wait, abort it, or deploy with replace"
             raise Rejected("active_release", text, release=running.id)
@@ -132,12 +140,13 @@ class Commands:
             self._take_back(running.id, intent)
             old = replace(running, intent=intent, superseded_by=release.id, wake_at_s=intent.at_s)
             records.append(self._draft("superseded", wish.actor, intent.reason, release=running))
-        answered = answer_of(release) if answer_of else None
+        done = Done(replace(release, revision=1), f"{release.id} is accepted")
+        answered = answer_of(done) if answer_of else None
         self._ports.store.commit(Commit(records=tuple(records), release=old, create=release, answered=answered))
         for woken in (running, release):
             if woken is not None:
                 self._wake(woken.id)
-        return Done(release, f"{release.id} is accepted")
+        return done
 
     def retry(self, release_id: str, actor: str, answer_of: AnswerOf | None = None) -> Done:
         """A new release of the same version, from step 0 with fresh evidence."""
@@ -150,7 +159,15 @@ class Commands:
             raise Rejected("already_stable", f"{old.id} succeeded: there is nothing to retry")
         return self.submit(Submission(old.app.name, old.canary, actor, retry_of=old.id), answer_of)
 
-    def intend(self, release_id: str, kind: IntentKind, actor: str, reason: str = "", step: int | None = None) -> Done:
+    def intend(
+        self,
+        release_id: str,
+        kind: IntentKind,
+        actor: str,
+        reason: str = "",
+        step: int | None = None,
+        answer_of: AnswerOf | None = None,
+    ) -> Done:
         """Record a person's wish. An abort takes traffic back first, whether or not the store can record it."""
         intent = Intent(kind, actor, self._ports.clock.now_s(), reason, step)
         if kind is IntentKind.ABORT:
@@ -158,14 +175,14 @@ class Commands:
         trouble: PortError | None = None
         for _ in range(CONFLICT_TRIES):
             try:
-                return self._record_intent(release_id, intent)
+                return self._record_intent(release_id, intent, answer_of)
             except Conflict as conflict:
                 trouble = conflict
             except PortError as error:
                 return self._undurable(release_id, intent, error)
         raise Rejected("conflict", f"{release_id} keeps changing ({trouble}): try again")
 
-    def _record_intent(self, release_id: str, intent: Intent) -> Done:
+    def _record_intent(self, release_id: str, intent: Intent, answer_of: AnswerOf | None) -> Done:
         release = self.release(release_id)
         heard = hear(release, intent)
         if heard.refused:
@@ -175,9 +192,12 @@ class Commands:
         text = f"{intent.kind.value} by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
         record = self._draft("intent", intent.actor, text, release=release, wish=intent.kind.value)
         now_s = self._ports.clock.now_s()
-        self._ports.store.commit(Commit(records=(record,), release=replace(heard.release, wake_at_s=now_s)))
+        after = replace(heard.release, wake_at_s=now_s)
+        done = Done(replace(after, revision=release.revision + 1), heard.text)
+        answered = answer_of(done) if answer_of else None
+        self._ports.store.commit(Commit(records=(record,), release=after, answered=answered))
         self._wake(release.id)
-        return Done(replace(heard.release, revision=release.revision + 1), heard.text)
+        return done
 
     def _take_back(self, release_id: str, intent: Intent) -> None:
         """Traffic first. A trouble here is not the end: the recorded abort drives the route on every pass."""

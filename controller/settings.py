@@ -42,7 +42,6 @@ class HttpSettings(BaseModel):
     anonymous_burst: int = Field(default=20, ge=1, le=100_000)
     body_bytes_max: int = Field(default=DOCUMENT_BYTES_MAX, ge=1_024, le=1_048_576)
     stream_clients_max: int = Field(default=64, ge=1, le=1_000)
-    api_docs: bool = False
 
 
 class Settings(HttpSettings):

@@ -284,5 +284,5 @@ class ReadyView(_Answer):
     leading: bool
     epoch: int
     reasons: list[str]
-    parked: list[str]
+    parked: int
     beats: list[BeatView]
