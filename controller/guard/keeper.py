@@ -103,8 +103,6 @@ class Keeper:
     def _route(self, request: RouteRequest) -> Route:
         down = isinstance(request, Lower | Halt)
         before = self._caught_up(self._found(request))
-        if not down and not before.settled:
-            before = self._reconciled(before)
         after = core.accept(before, request, self._look_around())
         moves = isinstance(request, Write | Lower) or (isinstance(request, Halt) and request.revert)
         after = self._carried_out(before, after, push=moves)

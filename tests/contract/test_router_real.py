@@ -19,7 +19,8 @@ from controller.adapters.endpoints import Endpoint
 from controller.core.model import Mark
 from controller.guard import ask
 from controller.ports import Halted, PortError, RouteWrite
-from tests.contract.router_fixtures import ROOT, CountingServer, RealWorld, eventually, fetch_many, real
+from tests.contract.router_fixtures import ROOT, RealWorld, eventually, real
+from tests.contract.router_traffic import CountingServer, fetch_many
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(60)]
 

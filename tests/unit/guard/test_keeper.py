@@ -1,142 +1,24 @@
-"""The order of disk and proxy, and a crash before and after every single effect of a long story."""
+"""The order of disk and proxy, and what the guard does when either of them refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 
 from analysis.model import Role
 from controller.adapters.endpoints import Endpoint
-from controller.core.model import Application, Mark
+from controller.core.model import Mark
 from controller.guard.keeper import Keeper
 from controller.guard.model import MAX_POOLS, MAX_ROUTES, Pool, ProxyTrouble, Saved, Shown, World
 from controller.guard.wire import encode_line, parse
-from controller.ports import Fenced, Halted, PortError, Refused, RouteWrite, Unknown
+from controller.ports import Fenced, Halted, Refused, RouteWrite, Unknown
 from tests.contract.router_fixtures import application
 from tests.fakes.router import FakeRouter, MemoryHaproxy
+from tests.unit.guard.fragile import Fragile, write
 
 KILL = Mark("r1", "kill", "pressed", "k1")
 ABORT = Mark("r1", "abort", "aborted")
-
-T = TypeVar("T")
-
-
-class Crash(BaseException):
-    """The process is gone at this point. Not an Exception, so that nothing can handle it."""
-
-
-class Fragile(FakeRouter):
-    """Notes every effect, and dies at the one numbered ``fatal``, before or after it happened."""
-
-    def __init__(self, fatal: int | None = None, after: bool = False) -> None:
-        self.effects: list[str] = []
-        self.fatal = fatal
-        self.after = after
-        super().__init__(lambda: 1_000.0)
-        proxy_push = self.haproxy.push
-
-        def push(backend: str, commands: tuple[str, ...]) -> Shown:
-            if not commands:
-                return proxy_push(backend, ())
-            return self._effect("proxy", lambda: proxy_push(backend, commands))
-
-        self.haproxy.push = push  # type: ignore[method-assign]
-        self.app = application()
-        self.add(self.app)
-
-    def _save(self, saved: Saved) -> None:
-        self._effect("disk", lambda: super(Fragile, self)._save(saved))
-
-    def _effect(self, name: str, do: Callable[[], T]) -> T:
-        number = len(self.effects)
-        self.effects.append(name)
-        if number == self.fatal and not self.after:
-            raise Crash
-        done = do()
-        if number == self.fatal:
-            raise Crash
-        return done
-
-    @property
-    def live(self) -> float:
-        return self.haproxy.share_pct("shop")
-
-
-def write(router: FakeRouter, app: Application, weight_pct: int, epoch: int = 1) -> None:
-    router.write(app, RouteWrite(weight_pct, "r1", epoch, router.read(app).revision, 60.0))
-
-
-STORY: list[tuple[str, Callable[[Fragile], object]]] = [
-    ("claim", lambda r: r.claim(r.app, 1)),
-    ("up", lambda r: write(r, r.app, 10)),
-    ("up", lambda r: write(r, r.app, 40)),
-    ("down", lambda r: write(r, r.app, 20)),
-    ("halt", lambda r: r.halt(r.app, KILL, revert=False)),
-    ("revert", lambda r: r.halt(r.app, KILL, revert=True)),
-    ("unhalt", lambda r: r.unhalt(r.app, frozenset({"k1"}), 1)),
-    ("up", lambda r: write(r, r.app, 30)),
-    ("lower", lambda r: r.lower(r.app, ABORT, 2)),
-    ("claim", lambda r: r.claim(r.app, 3)),
-    ("up", lambda r: write(r, r.app, 50, epoch=3)),
-    ("fill", lambda r: r.set_endpoints(r.app, Role.CANARY, [Endpoint("10.0.0.1", 80)], 3)),
-    ("revert", lambda r: r.halt(r.app, KILL, revert=True)),
-]
-
-
-def test_the_story_itself_runs_to_its_end() -> None:
-    router = Fragile()
-    for _, step in STORY:
-        step(router)
-    assert len(router.effects) > 2 * len(STORY) - 6
-
-
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("fatal", range(26))
-def test_a_crash_at_any_effect_raises_nothing_and_forgets_no_acknowledged_halt(fatal: int, after: bool) -> None:
-    router = Fragile(fatal, after)
-    halted, epoch, possible = False, 0, {0.0}
-    try:
-        for name, step in STORY:
-            before = router.live
-            possible = {before, *(float(pct) for pct in (10, 40, 20, 30, 50) if name in ("up", "down")), 0.0}
-            step(router)
-            halted = name in ("halt", "revert") or (halted and name != "unhalt")
-            epoch = router.read(router.app).epoch
-    except Crash:
-        pass
-    live = router.live
-    assert live in possible
-    router.restart()
-    for _ in range(3):
-        router.tick()
-        assert router.live <= live
-    route = router.read(router.app)
-    assert route.verified
-    assert route.weight_pct <= live
-    assert route.epoch >= epoch
-    if halted and STORY and "unhalt" not in _running(router, fatal):
-        assert [mark.engagement for mark in route.halts] == ["k1"]
-    with pytest.raises(PortError):
-        router.write(router.app, RouteWrite(60, "r1", max(route.epoch - 1, 0), route.revision - 1, 60.0))
-
-
-def _running(router: Fragile, fatal: int) -> str:
-    """The step that was under way: an unhalt that crashed may or may not have been done."""
-    counted = Fragile()
-    for name, step in STORY:
-        step(counted)
-        if len(counted.effects) > fatal:
-            return name
-    return ""
-
-
-def test_the_story_has_as_many_effects_as_crashes_are_tried() -> None:
-    router = Fragile()
-    for _, step in STORY:
-        step(router)
-    assert len(router.effects) <= 26
 
 
 @pytest.mark.parametrize(
@@ -203,6 +85,47 @@ def test_a_weight_that_haproxy_could_not_be_given_is_pushed_later_and_is_no_drif
     router.tick()
     assert router.live == 20
     assert router.read(router.app).drift_count == 0
+
+
+def test_a_weight_asked_for_after_a_start_without_haproxy_is_pushed_when_it_is_back() -> None:
+    router = Fragile()
+    router.claim(router.app, 1)
+    router.haproxy.up = False
+    router.restart()
+    revision = router.read(router.app).revision
+    router.write(router.app, RouteWrite(20, "r1", 1, revision, 60.0))
+    router.haproxy.up = True
+    router.tick()
+    assert router.live == 20
+
+
+def test_a_write_downward_that_the_disk_refused_is_down_and_unknown() -> None:
+    router = Fragile()
+    router.claim(router.app, 1)
+    write(router, router.app, 20)
+    router.disk_full = True
+    with pytest.raises(Unknown):
+        write(router, router.app, 10)
+    assert router.live == 10
+
+
+def test_the_count_of_drift_survives_a_restart() -> None:
+    router = Fragile()
+    router.claim(router.app, 1)
+    router.haproxy.run("set weight shop/canary 9")
+    router.tick()
+    router.restart()
+    assert router.read(router.app).drift_count == 1
+
+
+def test_a_pool_that_was_emptied_by_a_reload_counts_it_once() -> None:
+    router = Fragile()
+    router.set_endpoints(router.app, Role.CANARY, [Endpoint("10.0.0.1", 80)], 1)
+    router.haproxy.reload()
+    router.tick()
+    router.tick()
+    (pool,) = router.ask("", {"op": "status"})["pools"]
+    assert (pool["drift_count"], pool["applied"]) == (1, True)
 
 
 def test_a_claim_of_a_route_fences_its_pools_before_they_are_filled_again() -> None:
