@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-import httpx
-
 from analysis.prometheus import PrometheusMetrics
 from controller.adapters.clock import SystemClock
 from controller.adapters.logs import controller_log
@@ -18,6 +16,7 @@ from controller.adapters.notify import WebhookNotifier
 from controller.adapters.routers.haproxy import HaproxyRouter
 from controller.adapters.store.sql import SqlStore
 from controller.adapters.workloads.external import ExternalWorkload
+from controller.adapters.workloads.health import health_client
 from controller.adapters.workloads.processes import ProcessesWorkload
 from controller.core.model import Application, ProcessesTarget
 from controller.messages import messages_of
@@ -67,9 +66,10 @@ def build(settings: Settings) -> RunningNode:
         opening.callback(router.close)
         processes = ProcessesWorkload(settings.data_dir / "processes", router, clock)
         opening.callback(processes.close)
-        http = httpx.Client(follow_redirects=False)
+        http = health_client()
         opening.callback(http.close)
         external = ExternalWorkload(clock, http)
+        opening.callback(external.close)
         notifier = WebhookNotifier()
         opening.callback(notifier.close)
 
