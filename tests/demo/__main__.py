@@ -21,9 +21,8 @@ def tell(line: str = "") -> None:
 
 def tell_outcome(outcome: Outcome) -> None:
     report, mark = outcome.report, "ok" if not outcome.trouble else "NOT AS IT MUST"
-    tell(
-        f"  -> {mark}: {outcome.ended} after {outcome.seconds:.0f} s; {report.requests} requests by {report.users} users"
-    )
+    asked = f"{report.requests} requests by {report.users} users"
+    tell(f"  -> {mark}: {outcome.ended} after {outcome.seconds:.0f} s; {asked}")
     if outcome.back_s is not None and report.bad:
         share = 100 * report.users_bad_share
         tell(f"     first bad request to all traffic back on stable: {outcome.back_s:.1f} s")
