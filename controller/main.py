@@ -102,6 +102,6 @@ def _lock(path: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()
-        text = f"another interlock runs on {path.parent}: stop it first, or give this one its own --data directory"
+        text = f"another interlock runs on {path.parent}: stop it first, or give this one its own --data-dir"
         raise DataDirectoryBusy(text) from error
     return file
