@@ -21,6 +21,8 @@ ROUTE_WAIT_S = 5.0
 """How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
 
 EFFECTIVE, PENDING, FAILED = "effective", "pending", "failed"
+EVERY_ROUTE = "route:*"
+"""The path of all covered routes, while it cannot be said which they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,10 @@ class KillSwitch:
         return Engaged(engagement, (PathAnswer("memory", EFFECTIVE), *routes, *durable))
 
     def release(self, engagement_id: str, actor: str, reason: str) -> Engagement:
-        """A separate decision. Raises KeyError for an unknown id and PortError when it cannot be recorded."""
+        """A separate decision. Raises KeyError for an unknown id and PortError when it cannot be recorded.
+
+        Once the store holds it, it is done: a file that misses it only keeps it engaged while the store is unreadable.
+        """
         known = {e.id: e for e in self.state().engaged}
         engagement = known[engagement_id]
         draft = Draft(
@@ -101,10 +106,13 @@ class KillSwitch:
             f"kill {engagement_id} over {engagement.scope} released: {reason[:800]}",
             numbers={"kill": engagement_id},
         )
+        if engagement not in self._store.kills().engaged:
+            # Engaged while the store was down: what it did is put on record before it is over.
+            self._record(engagement, (), late=True)
         self._store.commit(Commit(records=(draft,), release_kill=engagement_id))
-        self._file.release(engagement_id)
         with self._lock:
             self._memory = union((self._memory, KillState(released=frozenset({engagement_id}))))
+        self._try("file", lambda: self._file.release(engagement_id))
         self._log("kill_released", kill=engagement_id, actor=actor)
         return engagement
 
@@ -115,7 +123,7 @@ class KillSwitch:
             self._memory = union((self._memory, KillState(state.engaged, state.released)))
 
     def sync(self) -> int:
-        """Bring engagements that a source missed while it was down into it, marked late. Returns how many."""
+        """Bring what a source missed while it was down into it, marked late. Returns how many entries that were."""
         try:
             stored = self._store.kills()
         except PortError:
@@ -129,6 +137,8 @@ class KillSwitch:
             kept = {e.id for e in filed.engaged} | filed.released
             for engagement in (e for e in union((self._memory, stored)).engaged if e.id not in kept):
                 done += self._try("file", lambda e=engagement: self._file.engage(e)).state == EFFECTIVE  # type: ignore[misc]
+            for engagement in (e for e in filed.engaged if e.id in stored.released):
+                done += self._try("file", lambda e=engagement: self._file.release(e.id)).state == EFFECTIVE  # type: ignore[misc]
         return done
 
     def covered(self, scope: Scope) -> list[Application]:
@@ -142,7 +152,11 @@ class KillSwitch:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _halt_routes(self, engagement: Engagement) -> tuple[PathAnswer, ...]:
-        apps = self.covered(engagement.scope)
+        try:
+            apps = self.covered(engagement.scope)
+        except PortError as error:
+            self._log("kill_path_failed", path=EVERY_ROUTE, trouble=str(error))
+            return (PathAnswer(EVERY_ROUTE, FAILED, f"which routes are covered cannot be read: {error}"),)
         text = f"kill {engagement.id} by {engagement.actor}"
         mark = Mark(None, "killed", text, engagement.id)
         revert = engagement.verb is Verb.REVERT
@@ -169,9 +183,10 @@ class KillSwitch:
     def _try(self, path: str, attempt: Callable[[], None]) -> PathAnswer:
         try:
             attempt()
-        except PortError as error:
-            self._log("kill_path_failed", path=path, trouble=str(error))
-            return PathAnswer(path, FAILED, str(error))
+        except Exception as error:  # noqa: BLE001  even a bug in one path must not keep the others from being written
+            trouble = str(error) if isinstance(error, PortError) else f"{type(error).__name__}: {error}"
+            self._log("kill_path_failed", path=path, trouble=trouble)
+            return PathAnswer(path, FAILED, trouble)
         return PathAnswer(path, EFFECTIVE)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from controller.ports import Clock, Message, OutboxRow, PortError, Store
 
 BATCH = 20
-"""Messages per beat; a receiver that hangs costs at most this many time-outs."""
+"""Messages per beat. A receiver that hangs costs one time-out per beat: its other messages wait for the next try."""
 BACKOFF_S = (1.0, 5.0, 15.0, 60.0, 300.0)
 """Waits after each failure; the last one repeats, so that nothing is lost while a receiver is away."""
 
@@ -26,15 +26,24 @@ class Outbox:
 
     def drain(self) -> int:
         """Deliver what is due. Returns how many were delivered."""
-        return sum(self._deliver(row) for row in self._store.outbox_due(self._clock.now_s(), BATCH))
+        silent: set[str] = set()
+        return sum(self._deliver(row, silent) for row in self._store.outbox_due(self._clock.now_s(), BATCH))
 
-    def _deliver(self, row: OutboxRow) -> bool:
+    def _deliver(self, row: OutboxRow, silent: set[str]) -> bool:
+        """``silent`` are the receivers that failed in this beat; asking them again would only delay the others."""
+        if row.message.url in silent:
+            self._postpone(row, "the receiver did not take an earlier message")
+            return False
         try:
             self._notifier.deliver(row.message)
         except PortError as error:
-            wait_s = BACKOFF_S[min(row.attempts, len(BACKOFF_S) - 1)]
-            self._store.outbox_failed(row.message.key, self._clock.now_s() + wait_s, str(error)[:300])
+            silent.add(row.message.url)
+            self._postpone(row, str(error))
             self._log("message_failed", kind=row.message.kind, trouble=str(error), release_id=row.message.release_id)
             return False
         self._store.outbox_done(row.message.key)
         return True
+
+    def _postpone(self, row: OutboxRow, trouble: str) -> None:
+        wait_s = BACKOFF_S[min(row.attempts, len(BACKOFF_S) - 1)]
+        self._store.outbox_failed(row.message.key, self._clock.now_s() + wait_s, trouble[:300])
