@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import bindparam, func, select
 
 from controller.adapters.store.codec import at_s, at_us, decode_numbers, encode_numbers
 from controller.adapters.store.connections import Connections
@@ -21,7 +21,13 @@ _END = select(
     anchor.c.audit_hash,
     select(func.max(audit.c.seq)).scalar_subquery().label("newest"),
 )
-_NEXT = select(audit).where(audit.c.seq > bindparam("after")).order_by(audit.c.seq).limit(bindparam("batch"))
+_NEXT = (
+    select(audit)
+    .where(audit.c.seq > bindparam("after"), audit.c.seq <= bindparam("last"))
+    .order_by(audit.c.seq)
+    .limit(BATCH)
+)
+_BEFORE_ALL = -(2**63)
 
 
 def audit_row(record: Record) -> dict[str, Any]:
@@ -56,44 +62,40 @@ def audit_record(row: AnyRow) -> Record:
 
 
 def verify_chain(connections: Connections) -> ChainCheck:
-    """Walk the whole chain batch by batch, then compare its end with the anchor, which shows a cut tail.
+    """Walk the chain as far as it goes now, batch by batch, and compare its end with the anchor: that shows a cut tail.
 
     Each batch is a reading of its own, so that a long walk keeps nobody from writing.
     """
     with connections.read() as connection:
         end = connection.execute(_END).one()
     count, head = 0, GENESIS
-    for batch in _batches(connections):
+    for batch in _batches(connections, end.audit_seq):
         step, trouble = _verify_batch(batch, count, head)
         count, head = count + step.records, step.head
         if not step.ok or trouble:
             return ChainCheck(False, count, head, step.trouble or trouble)
-        if count == end.audit_seq and head != end.audit_hash:
-            return ChainCheck(False, count, head, f"record {count} is not the one that was written last")
     if count < end.audit_seq:
         cut = end.audit_seq - count
         return ChainCheck(False, count, head, f"the newest {cut} record(s) are missing: {end.audit_seq} were written")
+    if head != end.audit_hash:
+        return ChainCheck(False, count, head, f"the chain ends with another record {count} than the one written last")
     if (end.newest or 0) > end.audit_seq:
-        return ChainCheck(False, count, head, f"record {end.audit_seq + 1} was added without the store's knowledge")
+        return ChainCheck(False, count, head, f"record {end.newest} was added without the store's knowledge")
     return ChainCheck(True, count, head)
 
 
-def _batches(connections: Connections) -> Iterator[list[AnyRow]]:
-    after = -1
+def _batches(connections: Connections, last: int) -> Iterator[Sequence[AnyRow]]:
+    after = _BEFORE_ALL
     while True:
         with connections.read() as connection:
-            rows = _read_batch(connection, after)
+            rows = connection.execute(_NEXT, {"after": after, "last": last}).all()
         if not rows:
             return
         yield rows
         after = rows[-1].seq
 
 
-def _read_batch(connection: Connection, after: int) -> list[AnyRow]:
-    return list(connection.execute(_NEXT, {"after": after, "batch": BATCH}).all())
-
-
-def _verify_batch(rows: list[AnyRow], count: int, head: str) -> tuple[ChainCheck, str]:
+def _verify_batch(rows: Sequence[AnyRow], count: int, head: str) -> tuple[ChainCheck, str]:
     """The check of the readable records at the front of ``rows``, and what is wrong with the first unreadable one."""
     records: list[Record] = []
     trouble = ""

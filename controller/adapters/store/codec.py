@@ -31,11 +31,13 @@ class Codec(Generic[T]):
     def __init__(self, kind: type[T], table: str) -> None:
         self._table = table
         self._adapter: TypeAdapter[T] = TypeAdapter(kind)
-        self._serializer = SchemaSerializer(_keeping_infinity(self._adapter.core_schema))
+        self._serializer = SchemaSerializer(
+            _keeping_infinity(self._adapter.core_schema), {"ser_json_inf_nan": "constants"}
+        )
 
     def encode(self, value: T, key: str) -> str:
         """The JSON text of ``value``. A text that could not be read back is a bug of ours and is not written."""
-        raw = self._serializer.to_json(value)
+        raw = self._serializer.to_json(value, warnings=False)  # reading it back says more than its warnings
         if len(raw) > MAX_BODY_BYTES:
             raise Refused(f"{self._table} {key!r} takes {len(raw)} bytes; at most {MAX_BODY_BYTES} are stored")
         try:

@@ -1,0 +1,303 @@
+"""The SQL store when its file is locked, full, read-only, damaged, foreign or of another version."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.adapters.store import sqlite
+from controller.adapters.store.errors import Corrupt, NotAStore, SchemaTooNew, SchemaTooOld
+from controller.adapters.store.sql import SqlStore
+from controller.core.model import Phase
+from controller.ports import Commit, Page, Refused, StoredApplication, Unavailable
+from tests.contract.conftest import (
+    a_draft,
+    a_message,
+    a_release,
+    an_answer,
+    an_application,
+    an_engagement,
+    everything,
+    stored,
+)
+from tests.contract.test_store_audit import edit
+
+NOBODY = 65_534
+IMPATIENT = sqlite.Limits(busy_s=0.05)
+
+
+def test_the_file_is_for_its_owner_only(sql_store: SqlStore, sql_path: Path) -> None:
+    sql_store.commit(Commit((a_draft(),)))
+    for path in sql_path.parent.glob("interlock.db*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_commit_is_durable_and_logged_ahead(sql_store: SqlStore) -> None:
+    connections = sql_store._connections
+    with connections.define() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5_000}
+
+
+def test_a_reading_connection_cannot_write(sql_store: SqlStore) -> None:
+    with pytest.raises(Unavailable, match="read-only"), sql_store._connections.read() as connection:
+        connection.exec_driver_sql("DELETE FROM audit")
+
+
+def test_what_was_stored_is_there_after_opening_again(sql_store: SqlStore, sql_path: Path) -> None:
+    epoch = sql_store.lead("a", 1.0)
+    sql_store.commit(everything(epoch))
+    sql_store.close()
+    again = SqlStore.open(f"sqlite:///{sql_path}")
+    assert again.release("r-1") == stored(a_release())
+    assert again.epoch() == 1
+    assert again.verify_audit().records == 2
+    again.close()
+
+
+def test_a_database_locked_by_another_process_is_unavailable_and_works_when_it_is_free(sql_path: Path) -> None:
+    store = SqlStore.open(sql_path, IMPATIENT)
+    other = sqlite3.connect(sql_path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked by another process"):
+        store.commit(Commit((a_draft(),)))
+    assert store.audit(Page()) == [], "reading goes on meanwhile"
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(store.commit(Commit((a_draft(),)))) == 1
+    store.close()
+
+
+def test_a_writer_that_gets_no_turn_is_unavailable(sql_path: Path) -> None:
+    store = SqlStore.open(sql_path, IMPATIENT)
+    with store._connections.write(), pytest.raises(Unavailable, match="busy"):
+        store.commit(Commit((a_draft(),)))
+    store.commit(Commit((a_draft(),)))
+    store.close()
+
+
+def test_a_reader_that_gets_no_connection_is_unavailable(sql_path: Path) -> None:
+    store = SqlStore.open(sql_path, replace(IMPATIENT, readers=1))
+    with store._connections.read(), pytest.raises(Unavailable, match="no reader"):
+        store.release("r-1")
+    assert store.release("r-1") is None
+    store.close()
+
+
+def fill(store: SqlStore) -> int:
+    """Commit until it is refused; the number of commits that were not."""
+    done = 0
+
+    def commit_on() -> None:
+        nonlocal done
+        for number in range(1_000):
+            body = "s3cret " * 700
+            store.commit(Commit((a_draft(),), answered=replace(an_answer(f"key-{number}"), body=body)))
+            done += 1
+
+    with pytest.raises(Unavailable, match="full") as caught:
+        commit_on()
+    assert_shows_nothing_stored(caught.value)
+    return done
+
+
+def assert_shows_nothing_stored(trouble: BaseException | None) -> None:
+    while trouble is not None:
+        assert "s3cret" not in str(trouble)
+        trouble = trouble.__cause__ or trouble.__context__
+
+
+def test_a_full_disk_is_unavailable_leaves_nothing_and_ends_when_there_is_room(sql_path: Path) -> None:
+    store = SqlStore.open(sql_path, sqlite.Limits(max_pages=120))
+    store.commit(Commit(create=a_release()))
+    answers = fill(store)
+    assert answers > 0
+    assert store.answered(f"key-{answers}", "ci") is None
+    assert store.verify_audit().records == answers
+    assert store.release("r-1") == stored(a_release()), "reading goes on"
+    assert store.prune(1e12) == answers
+    store.commit(Commit((a_draft(),), release=stored(a_release()), messages=(a_message(),)))
+    assert store.verify_audit().records == answers + 1
+    store.close()
+
+
+@pytest.fixture
+def powerless() -> Iterator[Path]:
+    """A directory, with this process as someone who may not write it. Root may write anything, so root steps down."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        yield directory
+        directory.chmod(0o755)
+
+
+class _SteppedDown:
+    def __enter__(self) -> None:
+        self._user = os.geteuid()
+        if self._user == 0:
+            os.seteuid(NOBODY)
+
+    def __exit__(self, *_: object) -> None:
+        if self._user == 0:
+            os.seteuid(0)
+
+
+def test_a_read_only_database_says_so(powerless: Path) -> None:
+    path = powerless / "interlock.db"
+    store = SqlStore.open(path)
+    store.commit(Commit(create=a_release()))
+    store.close()
+    path.chmod(0o444)
+    powerless.chmod(0o555)
+    with _SteppedDown(), pytest.raises((Unavailable, Refused), match=r"read-only|cannot be opened|permission"):
+        SqlStore.open(path)
+    powerless.chmod(0o755)
+    path.chmod(0o600)
+    again = SqlStore.open(path)
+    assert again.release("r-1") == stored(a_release())
+    again.close()
+
+
+def test_a_store_that_cannot_be_created_says_why(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="No such file or directory"):
+        SqlStore.open(tmp_path / "missing" / "interlock.db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://host/db", "mysql+pymysql://host/db", "sqlite:///x.db?mode=ro", "http://", "://"],
+)
+def test_another_kind_of_url_is_refused(url: str) -> None:
+    with pytest.raises(Refused, match="sqlite:///path"):
+        SqlStore.open(url)
+
+
+def test_a_file_that_is_no_database_is_not_touched(sql_path: Path) -> None:
+    text = b"a diary, not a database\n" * 500
+    sql_path.write_bytes(text)
+    with pytest.raises(Unavailable, match="not an SQLite database"):
+        SqlStore.open(sql_path)
+    assert sql_path.read_bytes() == text
+
+
+def test_a_database_of_something_else_is_not_touched(sql_path: Path) -> None:
+    edit(sql_path, "CREATE TABLE diary (day TEXT)")
+    with pytest.raises(NotAStore, match="something else"):
+        SqlStore.open(sql_path)
+    with sqlite3.connect(sql_path) as connection:
+        assert [row[0] for row in connection.execute("SELECT name FROM sqlite_master")] == ["diary"]
+    connection.close()
+
+
+def test_a_newer_schema_is_refused_with_what_to_do(sql_store: SqlStore, sql_path: Path) -> None:
+    sql_store.close()
+    edit(sql_path, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="use the version that wrote it"):
+        SqlStore.open(sql_path)
+
+
+def test_an_older_schema_is_refused_with_what_to_do(
+    sql_store: SqlStore, sql_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql_store.close()
+    monkeypatch.setattr("controller.adapters.store.opening.REVISIONS", ("0001", "0002"))
+    with pytest.raises(SchemaTooOld, match="backup, and migrate"):
+        SqlStore.open(sql_path)
+
+
+CORRUPTIONS = {
+    "no JSON": "UPDATE releases SET body = '{' WHERE id = 'r-bad'",
+    "unknown field": "UPDATE releases SET body = json_set(body, '$.surprise', 1) WHERE id = 'r-bad'",
+    "missing field": "UPDATE releases SET body = json_remove(body, '$.canary') WHERE id = 'r-bad'",
+    "wrong type": "UPDATE releases SET body = json_set(body, '$.weight_pct', '5') WHERE id = 'r-bad'",
+    "unknown phase": "UPDATE releases SET body = json_set(body, '$.phase', 'dancing') WHERE id = 'r-bad'",
+    "another revision": "UPDATE releases SET body = json_set(body, '$.revision', 7) WHERE id = 'r-bad'",
+    "another release": "UPDATE releases SET body = json_set(body, '$.id', 'r-2') WHERE id = 'r-bad'",
+    "newer format": "UPDATE releases SET format = 2 WHERE id = 'r-bad'",
+    "bytes": "UPDATE releases SET body = X'FF00' WHERE id = 'r-bad'",
+    "a number": "UPDATE releases SET body = 7 WHERE id = 'r-bad'",
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corrupt_release_is_held_and_the_others_go_on(sql_path: Path, name: str) -> None:
+    held: list[Corrupt] = []
+    store = SqlStore.open(sql_path, held=held.append)
+    for number, release_id in enumerate(("r-1", "r-bad", "r-3")):
+        store.commit(Commit(create=a_release(release_id, f"app-{release_id}", float(number))))
+    edit(sql_path, CORRUPTIONS[name])
+    with pytest.raises(Corrupt, match="'r-bad' of releases"):
+        store.release("r-bad")
+    with pytest.raises(Corrupt, match="'r-bad' of releases"):
+        store.active("app-r-bad")
+    assert [release_id for release_id, _ in store.due(1.0, 10)] == ["r-1", "r-3", "r-bad"]
+    assert [release.id for release in store.releases(Page())] == ["r-3", "r-1"]
+    assert [(error.table, error.key) for error in held] == [("releases", "r-bad")]
+    assert [release.id for release in store.releases(Page(limit=2))] == ["r-3", "r-1"], "a full page stays full"
+    store.commit(Commit(release=stored(a_release("r-1", "app-r-1"))))
+    store.close()
+
+
+def test_an_unknown_format_is_named(sql_store: SqlStore, sql_path: Path) -> None:
+    sql_store.commit(Commit(create=a_release("r-bad")))
+    edit(sql_path, CORRUPTIONS["newer format"])
+    with pytest.raises(Corrupt, match="format 2 and this version of Interlock reads format 1"):
+        sql_store.release("r-bad")
+
+
+def test_a_corrupt_application_is_held_and_the_others_are_listed(sql_path: Path) -> None:
+    held: list[Corrupt] = []
+    store = SqlStore.open(sql_path, held=held.append)
+    for name in ("cart", "shop"):
+        store.commit(Commit(application=StoredApplication(an_application(name))))
+    edit(sql_path, "UPDATE applications SET body = '{}' WHERE name = 'cart'")
+    with pytest.raises(Corrupt, match="'cart' of applications"):
+        store.application("cart")
+    assert [one.app.name for one in store.applications(Page())] == ["shop"]
+    assert len(held) == 1
+    store.close()
+
+
+def test_a_corrupt_kill_makes_the_switch_unreadable_and_the_others_still_count(
+    sql_store: SqlStore, sql_path: Path
+) -> None:
+    sql_store.commit(Commit(engage=an_engagement("k-1")))
+    sql_store.commit(Commit(engage=an_engagement("k-2")))
+    edit(sql_path, "UPDATE kills SET body = '{}' WHERE id = 'k-1'")
+    state = sql_store.kills()
+    assert not state.readable
+    assert "k-1" in state.trouble
+    assert [one.id for one in state.engaged] == ["k-2"]
+
+
+def test_a_corrupt_message_keeps_no_other_from_being_delivered(sql_path: Path) -> None:
+    held: list[Corrupt] = []
+    store = SqlStore.open(sql_path, held=held.append)
+    store.commit(Commit((a_draft(),), messages=tuple(a_message(f"m-{number}") for number in range(3))))
+    edit(sql_path, "UPDATE outbox SET body = '{}' WHERE key = 'm-0'")
+    assert [row.message.key for row in store.outbox_due(1e12, 1)] == ["m-1"]
+    assert [error.key for error in held] == ["m-0"]
+    store.close()
+
+
+def test_a_value_that_could_not_be_read_back_is_never_written(sql_store: SqlStore) -> None:
+    for wrong in ({"weight_pct": 5.5}, {"actor": None}, {"app": None}):
+        with pytest.raises((AssertionError, AttributeError)):
+            sql_store.commit(Commit((a_draft(),), create=replace(a_release(), **wrong)))
+    assert sql_store.release("r-1") is None
+    assert sql_store.audit(Page()) == []
+
+
+def test_a_release_larger_than_any_release_is_refused(sql_store: SqlStore) -> None:
+    huge = replace(a_release(), actor="x" * (5 * 1024 * 1024), phase=Phase.FAILED)
+    with pytest.raises(Refused, match="at most"):
+        sql_store.commit(Commit(create=huge))
