@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
 import string
@@ -23,8 +22,9 @@ from controller.core.model import Application, CanaryPlan, ExternalTarget, Hapro
 from controller.guard.haproxy import RuntimeSocket
 from controller.guard.model import Server
 from tests.fakes.router import FakeRouter
+from tests.parts import find
 
-HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
+HAPROXY = find("haproxy")
 WITHOUT = "haproxy is not on this machine: the router was not shown on a real HAProxy (Debian: apt-get install haproxy)"
 PERIOD_S = 0.1
 ROOT = Path(__file__).parents[2]

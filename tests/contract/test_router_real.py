@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import stat
+import string
 import subprocess
 import threading
 import time
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +251,9 @@ def test_a_third_server_in_the_switch_makes_the_share_unverifiable(world: RealWo
     assert route.live_pct is None
     assert not route.verified
     assert "whole percentage" in route.trouble
+
+
+def test_the_configuration_in_the_docs_is_the_one_the_tests_run() -> None:
+    template = Path(__file__).with_name("router_haproxy.cfg").read_text()
+    shown = string.Template(template).substitute(directory="/run/haproxy", port="8080").partition("\n")[2]
+    assert f"```haproxy\n{shown}```" in (ROOT / "docs" / "haproxy.md").read_text()
