@@ -211,9 +211,9 @@ def test_a_lease_that_nobody_renews_takes_the_route_to_zero(world: World) -> Non
 
 
 def test_a_renewed_lease_keeps_the_weight(world: World) -> None:
-    at_weight(world, 25, lease_s=0.6)
+    at_weight(world, 25, lease_s=1.5)
     world.router.renew(world.app, "r1", 1, 60)
-    world.pass_time(0.6)
+    world.pass_time(1.5)
     route = world.router.read(world.app)
     assert (route.live_pct, route.lease_expired) == (25, False)
 
