@@ -96,7 +96,7 @@ def _metric(
         flash_at_s=state.started_at_s if metric.flash_at_s is None else metric.flash_at_s,
     )
     moved = _breaker(spec, query, moved, gain.stable_missing, now_s, state.started_at_s)
-    warm_at_s = state.started_at_s + spec.warmup_s
+    warm_at_s = state.started_at_s + spec.warmup_of(query)
     if now_s < warm_at_s:
         return moved
     block_at_s = warm_at_s if moved.block_at_s is None else moved.block_at_s

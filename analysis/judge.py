@@ -120,7 +120,8 @@ def rule_problem(view: View) -> Answer | None:
 
 
 def rule_warming_up(view: View) -> Answer | None:
-    left_s = view.spec.warmup_s - (view.now_s - view.state.started_at_s)
+    longest_s = max(view.spec.warmup_of(query) for query in view.spec.queries)
+    left_s = longest_s - (view.now_s - view.state.started_at_s)
     if left_s <= 0:
         return None
     return Answer(Judgement.HOLD, "warming_up", f"a new canary warms up first: {left_s:.0f} s left")

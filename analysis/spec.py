@@ -124,6 +124,10 @@ class MarginsBlock(_Block):
     promote: MarginBlock = MarginBlock()
 
 
+class LatencyMarginsBlock(MarginsBlock):
+    warmup: Duration | None = None
+
+
 class BreakerBlock(_Block):
     ratio: Ratio = 2.0
     errors: Fraction = 0.25
@@ -148,7 +152,7 @@ class AnalysisBlock(_Block):
     window: Annotated[Duration, Field(ge=5, le=3600)] | None = None
     no_data: NoDataBlock = NoDataBlock()
     errors: MarginsBlock = MarginsBlock()
-    latency: MarginsBlock = MarginsBlock()
+    latency: LatencyMarginsBlock = LatencyMarginsBlock()
     breaker: BreakerBlock = BreakerBlock()
 
     @model_validator(mode="after")
@@ -190,6 +194,7 @@ def to_spec(metrics: MetricsBlock, analysis: AnalysisBlock) -> AnalysisSpec:
         breaker=_breaker(analysis.breaker),
         block_s=analysis.block,
         settle_s=analysis.settle,
+        latency_warmup_s=analysis.latency.warmup,
     )
 
 

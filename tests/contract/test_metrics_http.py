@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -115,7 +115,7 @@ def series(value: str = "1", **labels: str) -> dict[str, object]:
     return {"metric": {"__name__": "x", **labels}, "values": [[990.0, "0"], [995.0, value]]}
 
 
-def matrix(*found: dict[str, object], **more: object) -> dict[str, object]:
+def matrix(*found: Mapping[str, object], **more: object) -> dict[str, object]:
     return {"status": "success", "data": {"resultType": "matrix", "result": list(found)}, **more}
 
 
@@ -350,3 +350,50 @@ def test_each_thread_has_its_own_connection(metrics: PrometheusMetrics) -> None:
         for thread in threads:
             thread.join()
     assert len(ports) == 3
+
+
+def answered(by_name: dict[str, object]) -> Answer:
+    """Answers by the metric's name: a missing one gets no series."""
+
+    def answer(handler: Handler) -> None:
+        query = parse_qs(urlsplit(handler.path).query)["query"][0]
+        handler.send_json(by_name.get(query.partition("{")[0], matrix()))
+
+    return answer
+
+
+FRESH: Mapping[str, object] = {"metric": {}, "values": [[999.0, "1"]]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"total": matrix(FRESH), "bad": matrix(FRESH)}, None),
+        ({"total": matrix(FRESH), "count(bad)": matrix(FRESH)}, None),
+        ({"total": matrix(FRESH)}, "nothing exports bad"),
+        ({"bad": matrix(FRESH)}, "no such series"),
+        ({"total": matrix(series()), "bad": matrix(FRESH)}, None),
+        ({"total": {"status": "error", "error": "full"}, "bad": matrix(FRESH)}, "full"),
+        ({"total": matrix({"metric": {}, "values": [[5.0, "1"]]}), "bad": matrix(FRESH)}, "stale"),
+    ],
+    ids=["all there", "no failures yet", "misspelt failures", "no requests", "quiet", "error", "stale"],
+)
+def test_check_before_a_release(answers: dict[str, object], words: str | None, metrics: PrometheusMetrics) -> None:
+    with stub(answered(answers)) as server:
+        said = metrics.check(spec_for(server.url), {Role.STABLE: "v1"}, "shop", 1000.0)
+    assert said is None if words is None else words in (said or "")
+
+
+def test_check_says_that_prometheus_is_away(metrics: PrometheusMetrics) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        port = closing.getsockname()[1]
+    said = metrics.check(spec_for(f"http://127.0.0.1:{port}"), BOTH, "shop", 1000.0)
+    assert "cannot be reached" in (said or "")
+
+
+def test_a_thread_keeps_sessions_for_a_bounded_number_of_servers(metrics: PrometheusMetrics) -> None:
+    first, _ = metrics.connected("http://server-0")
+    assert metrics.connected("http://server-0")[0] is first
+    for number in range(1, 17):
+        metrics.connected(f"http://server-{number}")
+    assert metrics.connected("http://server-0")[0] is not first

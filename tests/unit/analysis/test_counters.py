@@ -80,8 +80,8 @@ def test_marks_of_series_long_gone_are_forgotten_and_others_are_kept() -> None:
 
 @given(
     st.lists(st.integers(min_value=0, max_value=50), min_size=1, max_size=30),
-    st.lists(st.booleans(), min_size=30, max_size=30),
-    st.lists(st.booleans(), min_size=30, max_size=30),
+    st.lists(st.booleans(), min_size=31, max_size=31),
+    st.lists(st.booleans(), min_size=31, max_size=31),
     st.integers(min_value=1, max_value=30),
 )
 def test_however_the_reads_fall_a_counter_with_resets_is_counted_exactly(

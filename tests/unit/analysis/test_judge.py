@@ -141,6 +141,16 @@ def test_a_slower_canary_fails_on_latency() -> None:
     assert "slower than 0.5 s" in run.verdict().text
 
 
+def test_a_cold_start_is_forgiven_within_the_warm_up_of_latency() -> None:
+    for warmup, forgiven in (("60s", True), ("5s", False)):
+        run = Run(spec=spec_of(latency={"warmup": warmup}))
+        run.slow[Role.CANARY] = 0.3
+        verdicts = run.seconds(50)
+        assert any(failed(verdict) for verdict in verdicts) is not forgiven
+        run.slow[Role.CANARY] = 0.0
+    assert {verdict.code for verdict in Run(spec=spec_of(latency={"warmup": 60})).seconds(59)} == {"warming_up"}
+
+
 def test_errors_that_begin_late_are_found_all_the_same() -> None:
     run = Run()
     run.seconds(600)
