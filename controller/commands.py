@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from controller.core.intents import hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
-from controller.ports import Answered, Commit, Conflict, PortError, Ports, StoredApplication
+from controller.ports import Answered, Commit, Conflict, PortError, Ports, StoredApplication, Unavailable
 from gates.audit import Draft
 from gates.kill import KillAnswerKind, Target, answer
 
@@ -170,8 +170,7 @@ class Commands:
     ) -> Done:
         """Record a person's wish. An abort takes traffic back first, whether or not the store can record it."""
         intent = Intent(kind, actor, self._ports.clock.now_s(), reason, step)
-        if kind is IntentKind.ABORT:
-            self._take_back(release_id, intent)
+        stuck = self._take_back(release_id, intent) if kind is IntentKind.ABORT else None
         trouble: PortError | None = None
         for _ in range(CONFLICT_TRIES):
             try:
@@ -179,7 +178,7 @@ class Commands:
             except Conflict as conflict:
                 trouble = conflict
             except PortError as error:
-                return self._undurable(release_id, intent, error)
+                return self._undurable(release_id, intent, error, stuck)
         raise Rejected("conflict", f"{release_id} keeps changing ({trouble}): try again")
 
     def _record_intent(self, release_id: str, intent: Intent, answer_of: AnswerOf | None) -> Done:
@@ -199,11 +198,11 @@ class Commands:
         self._wake(release.id)
         return done
 
-    def _take_back(self, release_id: str, intent: Intent) -> None:
+    def _take_back(self, release_id: str, intent: Intent) -> PortError | None:
         """Traffic first. A trouble here is not the end: the recorded abort drives the route on every pass."""
         release = self._known(release_id)
         if release is None or release.phase in ENDED or release.weight_pct == 0:
-            return
+            return None
         mark = Mark(
             release.id, "aborted", f"aborted by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
         )
@@ -211,11 +210,17 @@ class Commands:
             self._ports.router.lower(release.app, mark, self._epoch())
         except PortError as error:
             self._ports.log("abort_route_pending", release_id=release_id, trouble=str(error))
+            return error
+        return None
 
-    def _undurable(self, release_id: str, intent: Intent, error: PortError) -> Done:
+    def _undurable(self, release_id: str, intent: Intent, error: PortError, stuck: PortError | None) -> Done:
+        """The store is down. An abort stands if the route carries it; what reached nothing is never called done."""
         release = self._last_seen(release_id)
-        if release is None or intent.kind is not IntentKind.ABORT:
+        if release is None or intent.kind is not IntentKind.ABORT or release.weight_pct == 0:
             raise error
+        if stuck is not None:
+            text = f"{release_id} is NOT aborted: neither its route ({stuck}) nor the store ({error}) can be reached"
+            raise Unavailable(f"{text}; use the kill switch") from error
         text = (
             f"traffic of {release_id} was sent back to stable; the abort is recorded when the store is back ({error})"
         )

@@ -36,7 +36,7 @@ class Reconciler:
         self.epoch = epoch
         self._messages_of = messages_of
         self._last: dict[str, Release] = {}
-        self._parked: set[str] = set()
+        self._parked: dict[str, int] = {}
 
     def last_seen(self, release_id: str) -> Release | None:
         """The release as of the last pass, for the doors that must work while the store is down."""
@@ -52,8 +52,6 @@ class Reconciler:
     def run(self, release_id: str) -> float | None:
         """One pass. Returns when to look again, or None when the release needs no more. Raises Fenced."""
         ports, now_s = self._ports, self._ports.clock.now_s()
-        if release_id in self._parked:
-            return None
         try:
             release = ports.store.release(release_id)
             predecessor = self._predecessor(release) if release is not None else None
@@ -61,7 +59,11 @@ class Reconciler:
             return self._without_store(release_id, now_s, error)
         if release is None or release.phase in ENDED:
             self._last.pop(release_id, None)
+            self._parked.pop(release_id, None)
             return None
+        if self._parked.get(release_id) == release.revision:
+            return None
+        self._parked.pop(release_id, None)
         self._remember(release)
         seen = observe(ports, release, self.epoch, predecessor)
         decision = self._decide(release, seen)
@@ -84,7 +86,7 @@ class Reconciler:
             current = self._reread(release.id)
             if current is None or current.revision != release.revision:
                 return None
-            self._parked.add(release.id)
+            self._parked[release.id] = release.revision
             ports.log("release_parked", release_id=release.id, trouble=str(violation), page=True)
             return None
 
@@ -175,9 +177,14 @@ class Reconciler:
     def _log_decision(self, before: Release, after: Release) -> None:
         if before.phase is not after.phase or before.weight_pct != after.weight_pct:
             self._ports.log(
-                "release_moved", release_id=after.id, application=after.app.name, phase=after.phase.value,
-                weight_pct=after.weight_pct, code=after.reason.code, text=after.reason.text,
-            )  # fmt: skip
+                "release_moved",
+                release_id=after.id,
+                application=after.app.name,
+                phase=after.phase.value,
+                weight_pct=after.weight_pct,
+                code=after.reason.code,
+                text=after.reason.text,
+            )
 
     def _log_troubles(self, release: Release, troubles: tuple[str, ...]) -> None:
         for trouble in troubles:

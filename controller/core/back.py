@@ -186,7 +186,8 @@ def rule_deadline(scene: Scene) -> Release | None:
     """Preparing and promoting are bounded; pauses do not count."""
     release, plan = scene.release, scene.release.app.canary
     waited_s = scene.now_s - release.entered_at_s
-    paused = release.intent is not None and release.intent.kind is IntentKind.PAUSE
+    # A resume is a pause that is about to end: the rule that hears it begins the deadline anew.
+    paused = release.intent is not None and release.intent.kind in (IntentKind.PAUSE, IntentKind.RESUME)
     if release.phase is Phase.PREPARING and not paused and waited_s > plan.prepare_deadline_s:
         note = scene.seen.canary.note if scene.seen.canary else ""
         text = f"not ready for traffic within {plan.prepare_deadline_s:g} s; last seen: {note or release.reason.text}"

@@ -202,9 +202,9 @@ def test_without_a_note_the_deadline_names_what_was_waited_for(canary: object) -
     assert after.reason.text.endswith("last seen: some reason")
 
 
-def test_a_pause_stops_the_deadline_of_the_preparation() -> None:
-    assert rule_deadline(scene_of(wants(a_release(Phase.PREPARING), IntentKind.PAUSE), 9_999)) is None
-    assert rule_deadline(scene_of(wants(a_release(Phase.PREPARING), IntentKind.RESUME), 9_999)) is not None
+@pytest.mark.parametrize("kind", [IntentKind.PAUSE, IntentKind.RESUME])
+def test_a_pause_stops_the_deadline_of_the_preparation_until_its_resume_was_heard(kind: IntentKind) -> None:
+    assert rule_deadline(scene_of(wants(a_release(Phase.PREPARING), kind), 9_999)) is None
 
 
 @pytest.mark.parametrize(("waited_s", "back"), [(PLAN.promote_deadline_s, False), (PLAN.promote_deadline_s + 1, True)])
