@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -289,10 +290,22 @@ def test_a_corrupt_message_keeps_no_other_from_being_delivered(sql_path: Path) -
     store.close()
 
 
-def test_a_value_that_could_not_be_read_back_is_never_written(sql_store: SqlStore) -> None:
-    for wrong in ({"weight_pct": 5.5}, {"actor": None}, {"app": None}):
-        with pytest.raises((AssertionError, AttributeError)):
-            sql_store.commit(Commit((a_draft(),), create=replace(a_release(), **wrong)))
+WRONG: tuple[dict[str, Any], ...] = (
+    {"weight_pct": 5.5},
+    {"weight_pct": 5.0},
+    {"weight_pct": "5"},
+    {"actor": 7},
+    {"actor": "\ud800"},
+    {"reason": "text"},
+    {"bypassed": ("abort",)},
+    {"wake_at_s": "soon"},
+)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_value_that_could_not_be_read_back_is_never_written(sql_store: SqlStore, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="'r-1' is not written"):
+        sql_store.commit(Commit((a_draft(),), create=replace(a_release(), **wrong)))
     assert sql_store.release("r-1") is None
     assert sql_store.audit(Page()) == []
 
