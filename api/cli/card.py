@@ -19,21 +19,21 @@ BAR_CELLS = 20
 def card(release: Release, at_s: float, out: Output) -> RenderableType:
     """The release as it is at ``at_s``, a few lines high and narrower than any terminal in use."""
     style = STYLES.get(release.exit, "")
-    over = f" over {release.stable}" if release.stable else ", first version"
+    over = f"over {release.stable}" if release.stable else "as the first version"
     title = Text.assemble(
         (clean(f"{release.application} {release.canary}"), "bold"),
-        clean(f"{over} in {release.environment}   "),
+        f" {clean(over)} in {clean(release.environment)}   ",
         (clean(release.id), "dim"),
     )
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
     rows.add_row("phase", Text(phase_text(release), style=style))
-    rows.add_row("weight", Text(_weight(release, out)))
-    if release.verdict.judgement != "none":
+    rows.add_row("weight", Text(clean(serves(release)) if release.ended else _weight(release, out)))
+    if _tells(release):
         rows.add_row("verdict", Text(clean(f"{release.verdict.judgement}: {release.verdict.text}")))
     if release.evidence is not None:
-        rows.add_row("evidence", Text("\n".join(evidence_lines(release.evidence))))
+        rows.add_row("evidence", Text("\n".join(evidence_lines(release.evidence, at_s))))
     rows.add_row("outcome" if release.ended else "waits for", Text(clean(waits_for(release, at_s)), style="bold"))
     rows.add_row("elapsed", Text(f"{_age(release.created_at, at_s)}, since {moment(release.created_at)}"))
     for label, text in _asides(release):
@@ -46,6 +46,16 @@ def phase_text(release: Release) -> str:
     if release.step < 0 or release.ended:
         return words
     return f"{words}, step {release.step + 1} of {len(release.steps)}"
+
+
+def serves(release: Release) -> str:
+    """Where the traffic is once the release has ended; a canary weight says nothing then."""
+    return f"all traffic on {release.canary if release.exit == 'done' else release.stable or 'nothing'}"
+
+
+def _tells(release: Release) -> bool:
+    """A verdict that was still open when the release ended tells nothing any more."""
+    return release.verdict.judgement != "none" and not (release.ended and release.verdict.judgement == "watching")
 
 
 def waits_for(release: Release, at_s: float) -> str:
@@ -62,15 +72,15 @@ def _left(reason: Reason, at_s: float) -> str:
 def _weight(release: Release, out: Output) -> str:
     full, empty = out.bar
     cells = min(BAR_CELLS, max(1 if release.weight_pct else 0, round(release.weight_pct * BAR_CELLS / 100)))
-    steps = [f"[{w}]" if i == release.step and not release.ended else str(w) for i, w in enumerate(release.steps)]
+    steps = [f"[{w}]" if i == release.step else str(w) for i, w in enumerate(release.steps)]
     path = f" {out.arrow} ".join([*steps, "all"])
-    return f"{full * cells}{empty * (BAR_CELLS - cells)} {release.weight_pct} %   steps {path}"
+    return f"{full * cells}{empty * (BAR_CELLS - cells)} {release.weight_pct} %\n{path}"
 
 
-def evidence_lines(evidence: Evidence) -> list[str]:
+def evidence_lines(evidence: Evidence, at_s: float) -> list[str]:
     lines = [_metric(metric) for metric in evidence.metrics] or ["nothing yet"]
     step = f"{count(evidence.step_canary_requests)} canary requests in this step"
-    newest = f", newest sample {moment(evidence.fresh_at)}" if evidence.fresh_at else ", no sample yet"
+    newest = f", newest sample {_age(evidence.fresh_at, at_s)} old" if evidence.fresh_at else ", no sample yet"
     return [*lines, step + newest]
 
 
@@ -109,8 +119,9 @@ def log_line(release: Release, at_s: float) -> str:
     evidence = ""
     if release.evidence is not None and not release.ended:
         evidence = f" | {'; '.join(_metric(metric) for metric in release.evidence.metrics)}"
-    verdict = f" | verdict {release.verdict.judgement}" if release.verdict.judgement != "none" else ""
-    text = f"{release.id} {phase_text(release)} | {release.weight_pct} %{verdict}{evidence}"
+    verdict = f" | verdict {release.verdict.judgement}" if _tells(release) else ""
+    weight = serves(release) if release.ended else f"{release.weight_pct} %"
+    text = f"{release.id} {phase_text(release)} | {weight}{verdict}{evidence}"
     return f"{stamp(at_s)} {text} | {waits_for(release, at_s)}"
 
 

@@ -28,9 +28,12 @@ COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
-def command(group: typer.Typer, name: str, panel: str | None = None, mutates: bool = False) -> Callable[[Body], Body]:
-    """Register a function of a Session and its own flags as the command ``name`` of ``group``."""
-    common = COMMON | ({"idempotency_key": (IDEMPOTENCY_KEY, None)} if mutates else {})
+def command(group: typer.Typer, name: str, panel: str | None = None, keyed: bool = False) -> Callable[[Body], Body]:
+    """Register a function of a Session and its own flags as the command ``name`` of ``group``.
+
+    A ``keyed`` command changes something, and the controller does it once per Idempotency-Key.
+    """
+    common = COMMON | ({"idempotency_key": (IDEMPOTENCY_KEY, None)} if keyed else {})
 
     def register(body: Body) -> Body:
         own = [
@@ -94,8 +97,10 @@ def carry_out(body: Body, parts: Parts, shared: dict[str, Any], values: dict[str
         session.close()
 
 
-def _unreachable(error: Unreachable, session: Session, mutates: bool) -> str:
-    if error.may_be_done and mutates:
+def _unreachable(error: Unreachable, session: Session, keyed: bool) -> str:
+    if error.may_be_done and not keyed:
+        return f"{error.text}. It is not known whether it was done: send it again, a stop may be sent twice"
+    if error.may_be_done:
         return (
             f"{error.text}. It is not known whether it was done: look with `interlock status`, or run the same "
             f"command again with --idempotency-key {session.idempotency_key}, which cannot do it twice"

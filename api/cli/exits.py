@@ -34,7 +34,7 @@ MEANINGS: dict[Exit, str] = {
 }
 
 HELD_CODES = frozenset({"held", "approval_required"})
-FAILED_CODES = frozenset({"conflict", "idempotency_in_progress"})
+FAILED_CODES = frozenset({"conflict", "in_progress", "shown_once"})
 """Refusals that say "not now": nothing forbids the wish, and the same command may work a moment later."""
 NOT_SERVING = frozenset({502, 503, 504})
 REFUSING = frozenset({401, 403, 409, 423, 451})

@@ -18,6 +18,9 @@ from api.cli.words import clean, stamp
 STILL_S = 300.0
 """A log without a line for ten minutes looks dead, and some build servers end such a job."""
 
+GOES_ON = frozenset({Exit.TIMED_OUT, Exit.PAUSED, Exit.INTERRUPTED, Exit.UNREACHABLE})
+"""Outcomes of the watching, not of the release."""
+
 
 class View(Protocol):
     def show(self, release: Release, data: Any, at_s: float) -> None: ...
@@ -47,7 +50,7 @@ class ScreenView:
         self._live.start()
 
     def show(self, release: Release, data: Any, at_s: float) -> None:
-        keys = "" if release.ended else f"Ctrl-C stops watching only; to end it: interlock abort {clean(release.id)}"
+        keys = "" if release.ended else f"Ctrl-C only stops watching. End it: interlock abort {clean(release.id)}"
         self._live.update(Group(card(release, at_s, self._out), Text(keys, style="dim")), refresh=True)
 
     def trouble(self, text: str, at_s: float) -> None:
@@ -110,9 +113,11 @@ class JsonView:
 
 
 def _say(out: Output, outcome: Outcome, before: str) -> None:
-    good = outcome.code is Exit.DONE
-    mark = out.tick if good else out.cross
-    style = "green" if good else "yellow" if outcome.code in (Exit.TIMED_OUT, Exit.PAUSED, Exit.INTERRUPTED) else "red"
+    mark, style = out.cross, "red"
+    if outcome.code is Exit.DONE:
+        mark, style = out.tick, "green"
+    elif outcome.code in GOES_ON:
+        mark, style = "!", "yellow"
     out.line(f"{before}{mark} {outcome.text}", style)
     if outcome.hint:
         out.note(outcome.hint)

@@ -23,11 +23,11 @@ REVISION = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "apply", PANEL, mutates=True)(apply)
+    command(app, "apply", PANEL, keyed=True)(apply)
     group = typer.Typer(cls=ListsByDefault, help="Registered applications: list, get, delete.")
     command(group, "list")(list_applications)
     command(group, "get")(get)
-    command(group, "delete", mutates=True)(delete)
+    command(group, "delete", keyed=True)(delete)
     app.add_typer(group, name="applications", rich_help_panel=PANEL)
 
 

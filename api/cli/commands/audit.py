@@ -35,9 +35,15 @@ def list_records(
 
     Example: interlock audit list --application shop --limit 100
     """
-    order = "oldest" if oldest else "newest"
+    newest_first = "false" if oldest else "true"
     page = session.get(
-        at("audit"), release=release, application=application, type=kind, after=after, limit=limit, order=order
+        at("audit"),
+        release=release,
+        application=application,
+        type=kind,
+        after=after,
+        limit=limit,
+        newest_first=newest_first,
     ).data
     if session.out.as_json:
         session.out.document(page)

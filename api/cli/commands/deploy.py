@@ -20,8 +20,8 @@ PANEL = "Deploy"
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "deploy", PANEL, mutates=True)(deploy)
-    command(app, "retry", PANEL, mutates=True)(retry)
+    command(app, "deploy", PANEL, keyed=True)(deploy)
+    command(app, "retry", PANEL, keyed=True)(retry)
     command(app, "watch", PANEL)(watch)
 
 

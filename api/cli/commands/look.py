@@ -56,7 +56,10 @@ def _table(session: Session, releases: tuple[Release, ...], more: bool) -> None:
     if not releases:
         session.out.line("no release yet: start one with `interlock deploy APP VERSION`")
         return
-    rows = [(r.id, r.canary, phase_text(r), f"{r.weight_pct} %", r.verdict.judgement, _why(r)) for r in releases]
+    rows = [
+        (r.id, r.canary, phase_text(r), "" if r.ended else f"{r.weight_pct} %", r.verdict.judgement, _why(r))
+        for r in releases
+    ]
     styles = [STYLES.get(release.exit, "") for release in releases]
     session.out.table(("release", "version", "phase", "weight", "verdict", "why"), rows, styles)
     if more:

@@ -12,16 +12,17 @@ from api.cli.exits import Exit
 from api.cli.follow import Watch, follow
 from api.cli.options import NAME, REASON, TIMEOUT, WAIT, flag, timeout_s_of
 from api.cli.session import Session, at, find_release
-from api.cli.shapes import Action, Release, read
+from api.cli.shapes import Action, read
+from api.client import Problem
 
 PANEL = "Steer"
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "promote", PANEL, mutates=True)(promote)
-    command(app, "pause", PANEL, mutates=True)(pause)
-    command(app, "resume", PANEL, mutates=True)(resume)
-    command(app, "abort", PANEL, mutates=True)(abort)
+    command(app, "promote", PANEL, keyed=True)(promote)
+    command(app, "pause", PANEL)(pause)
+    command(app, "resume", PANEL, keyed=True)(resume)
+    command(app, "abort", PANEL)(abort)
 
 
 def promote(
@@ -37,7 +38,7 @@ def promote(
     Example: interlock promote shop --reason "checked by hand"
     """
     release, _ = find_release(session, name)
-    _tell(session, release, "promote", {"full": full, "step": release.step, "reason": reason})
+    _said(session, _tell(session, release.id, "promote", {"full": full, "step": release.step, "reason": reason}))
 
 
 def pause(session: Session, name: NAME, reason: REASON = "") -> None:
@@ -45,8 +46,7 @@ def pause(session: Session, name: NAME, reason: REASON = "") -> None:
 
     Example: interlock pause shop --reason "looking at the logs"
     """
-    release, _ = find_release(session, name)
-    _tell(session, release, "pause", {"reason": reason})
+    _said(session, _tell(session, name, "pause", {"reason": reason}))
 
 
 def resume(session: Session, name: NAME, reason: REASON = "") -> None:
@@ -54,8 +54,7 @@ def resume(session: Session, name: NAME, reason: REASON = "") -> None:
 
     Example: interlock resume shop
     """
-    release, _ = find_release(session, name)
-    _tell(session, release, "resume", {"reason": reason})
+    _said(session, _tell(session, name, "resume", {"reason": reason}))
 
 
 def abort(session: Session, name: NAME, reason: REASON = "", wait: WAIT = False, timeout: TIMEOUT = "15m") -> Exit:
@@ -66,19 +65,32 @@ def abort(session: Session, name: NAME, reason: REASON = "", wait: WAIT = False,
     Example: interlock abort shop --reason "wrong build"
     """
     timeout_s = timeout_s_of(timeout)
-    release, _ = find_release(session, name)
-    data = _tell(session, release, "abort", {"reason": reason}, quiet=wait)
+    data = _tell(session, name, "abort", {"reason": reason})
     if not wait:
+        _said(session, data)
         return Exit.DONE
-    return follow(session, Watch(release.id, release.stable, timeout_s, keep_waiting=True), data["release"])
-
-
-def _tell(session: Session, release: Release, verb: str, body: dict[str, Any], quiet: bool = False) -> Any:
-    data = session.change("POST", at("releases", release.id, verb), body).data
     action = read(Action, data)
-    if session.out.as_json and not quiet:
+    session.out.note(action.text)
+    return follow(
+        session, Watch(action.release.id, action.release.stable, timeout_s, keep_waiting=True), data["release"]
+    )
+
+
+def _tell(session: Session, name: str, verb: str, body: dict[str, Any]) -> Any:
+    """Send it to the release of that name at once, because a stop must work while nothing can be looked up."""
+    try:
+        return session.change("POST", at("releases", name, verb), body).data
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+    release, _ = find_release(session, name)
+    return session.change("POST", at("releases", release.id, verb), body).data
+
+
+def _said(session: Session, data: Any) -> None:
+    action = read(Action, data)
+    if session.out.as_json:
         session.out.document(data)
     session.out.line(f"{session.out.tick} {action.text}", "green" if action.durable else "yellow")
     if not action.durable:
         session.out.note("it is not written down yet, because the store cannot be reached", "yellow")
-    return data

@@ -14,18 +14,23 @@ from api.cli.output import Output
 from api.cli.session import Session, Usage, at
 from api.cli.shapes import Kill, KillEngaged, KillList, KillReleased, read
 from api.cli.words import moment
+from api.client import Unreachable
 from gates.kill import ScopeKind, parse_scope
 
 PANEL = "Stop"
 FLEET = "fleet"
 SCOPE_HELP = "application:NAME, environment:NAME or release:ID."
+WITHOUT_CONTROLLER = (
+    "Where the controller cannot be reached, its guard still stops traffic: create a file named HALT in the "
+    "directory that the guard was given by --state"
+)
 STATE_STYLES = {"effective": "green", "pending": "yellow", "failed": "bold red"}
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "kill", PANEL, mutates=True)(kill)
+    command(app, "kill", PANEL)(kill)
     command(app, "kill-status", PANEL)(kill_status)
-    command(app, "unkill", PANEL, mutates=True)(unkill)
+    command(app, "unkill", PANEL, keyed=True)(unkill)
 
 
 def kill(
@@ -47,7 +52,11 @@ def kill(
     Example: interlock kill --fleet
     """
     body = {"scope": _scope(scope, fleet), "verb": "halt" if halt else "revert", "reason": reason}
-    data = session.change("POST", at("kill-switch"), body).data
+    try:
+        data = session.change("POST", at("kill-switch"), body).data
+    except Unreachable:
+        session.out.note("the kill may not be engaged. " + WITHOUT_CONTROLLER, "bold red")
+        raise
     engaged = read(KillEngaged, data)
     if session.out.as_json:
         session.out.document(data)

@@ -8,7 +8,7 @@ import typer
 
 from api.cli.command import command
 from api.cli.groups import ListsByDefault
-from api.cli.options import argument, option, timeout_s_of
+from api.cli.options import LIMIT, argument, option, timeout_s_of
 from api.cli.session import Session, Usage, at
 from api.cli.shapes import Token, TokenSecret, read, read_all
 from api.cli.words import moment, parse_duration_s
@@ -19,10 +19,10 @@ ID = Annotated[str, argument("ID", "As `interlock token list` shows it.")]
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=ListsByDefault, help="Access tokens: who may do what.")
-    command(group, "create", mutates=True)(create)
+    command(group, "create", keyed=True)(create)
     command(group, "list")(list_tokens)
-    command(group, "rotate", mutates=True)(rotate)
-    command(group, "revoke", mutates=True)(revoke)
+    command(group, "rotate", keyed=True)(rotate)
+    command(group, "revoke", keyed=True)(revoke)
     app.add_typer(group, name="token", rich_help_panel="Administer")
 
 
@@ -42,15 +42,21 @@ def create(
     _secret(session, session.change("POST", at("tokens"), body).data)
 
 
-def list_tokens(session: Session) -> None:
-    """List the tokens, without their secrets."""
-    page = session.get(at("tokens")).data
+def list_tokens(
+    session: Session,
+    limit: LIMIT = 50,
+    after: Annotated[str | None, option("--after", "ID", "Go on behind this token.")] = None,
+) -> None:
+    """List the tokens, oldest first, without their secrets."""
+    page = session.get(at("tokens"), limit=limit, after=after).data
     if session.out.as_json:
         session.out.document(page)
         return
     tokens = read_all(Token, page)
     rows = [(t.id, t.name, t.role, t.state, moment(t.created_at), moment(t.expires_at)) for t in tokens]
     session.out.table(("id", "name", "role", "state", "created", "expires"), rows)
+    if page.get("next"):
+        session.out.note(f"there are more: --after {page['next']}")
 
 
 def rotate(
@@ -74,7 +80,7 @@ def revoke(session: Session, token_id: ID) -> None:
 
     Example: interlock token revoke t-1a2b3c
     """
-    data = session.change("POST", at("tokens", token_id, "revoke")).data
+    data = session.change("DELETE", at("tokens", token_id)).data
     if session.out.as_json:
         session.out.document(data)
     session.out.line(f"{session.out.tick} {token_id} is revoked", "green")
