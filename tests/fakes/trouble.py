@@ -1,4 +1,4 @@
-"""A port in trouble: everything passes through to what is behind it, except the calls a test planted a failure for."""
+"""A port in trouble: everything passes through to what is behind it, except the calls a test planted something for."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Any
 
 
 class Troubled:
-    """``fail`` lets a method raise instead of being done, ``lose`` lets it be done and its answer be lost."""
+    """``fail`` lets a method raise instead of being done; ``watch`` and ``after`` look at a call before or after it."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self._before: dict[str, Exception] = {}
-        self._after: dict[str, Exception] = {}
+        self._errors: dict[str, Exception] = {}
         self._watch: dict[str, Callable[..., object]] = {}
-        self.calls: list[str] = []
+        self._after: dict[str, Callable[..., object]] = {}
 
     def fail(self, error: Exception, *methods: str) -> None:
-        self._before.update(dict.fromkeys(methods, error))
-
-    def lose(self, error: Exception, *methods: str) -> None:
-        self._after.update(dict.fromkeys(methods, error))
+        self._errors.update(dict.fromkeys(methods, error))
 
     def watch(self, method: str, look: Callable[..., object]) -> None:
-        """Call ``look`` with the arguments right before ``method`` is done."""
+        """Call ``look`` with the arguments right before ``method`` is done; what it raises is raised instead."""
         self._watch[method] = look
 
+    def after(self, method: str, look: Callable[..., object]) -> None:
+        """The same right after it was done: what is raised then is an effect whose answer was lost."""
+        self._after[method] = look
+
     def heal(self) -> None:
-        self._before.clear()
-        self._after.clear()
+        for planted in (self._errors, self._watch, self._after):
+            planted.clear()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
@@ -36,14 +36,13 @@ class Troubled:
             return found
 
         def call(*args: Any, **fields: Any) -> Any:
-            self.calls.append(name)
             if name in self._watch:
                 self._watch[name](*args, **fields)
-            if name in self._before:
-                raise self._before[name]
+            if name in self._errors:
+                raise self._errors[name]
             answer = found(*args, **fields)
             if name in self._after:
-                raise self._after[name]
+                self._after[name](*args, **fields)
             return answer
 
         return call
