@@ -106,6 +106,7 @@ def _readings(ports: Ports, release: Release) -> Readings | None:
 def _start_trouble(ports: Ports, release: Release, seen: Observation) -> str | None:
     """Asked only when everything else is ready: the check costs a round of queries."""
     ready = seen.canary is not None and seen.canary.ready_of(release.canary) >= max(1, seen.canary.wanted)
-    if release.phase is not Phase.PREPARING or not ready:
+    starts = release.phase is Phase.PREPARING or (release.phase is Phase.PROGRESSING and release.step < 0)
+    if not starts or not ready:
         return None
     return ports.metrics.check(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())

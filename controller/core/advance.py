@@ -96,6 +96,8 @@ def rule_restart_step(scene: Scene) -> Release | None:
     release = scene.release
     if release.phase is not Phase.PROGRESSING or release.step != -1:
         return None
+    if scene.seen.start_trouble is not None:
+        return hold(scene, Reason("metrics_check", f"the metrics cannot be judged: {scene.seen.start_trouble}"))
     weight = release.app.canary.steps[0]
     text = f"start check passed again after the lease ran out; first weight {weight} %"
     return replace(
