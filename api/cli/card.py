@@ -31,7 +31,8 @@ def card(release: Release, at_s: float, out: Output) -> RenderableType:
     rows.add_row("phase", Text(phase_text(release), style=style))
     rows.add_row("weight", Text(clean(serves(release)) if release.ended else _weight(release, out)))
     if _tells(release):
-        rows.add_row("verdict", Text(clean(f"{release.verdict.judgement}: {release.verdict.text}")))
+        said = f": {release.verdict.text}" if release.verdict.text != release.reason.text else ""
+        rows.add_row("verdict", Text(clean(release.verdict.judgement + said)))
     if release.evidence is not None:
         rows.add_row("evidence", Text("\n".join(evidence_lines(release.evidence, at_s))))
     rows.add_row("outcome" if release.ended else "waits for", Text(clean(waits_for(release, at_s)), style="bold"))

@@ -57,7 +57,8 @@ def connect(flags: Flags, env: Mapping[str, str], config_file: Path) -> Connecti
     timeout_s = READ_TIMEOUT_S if flags.timeout_s is None else flags.timeout_s
     if not 0.1 <= timeout_s <= TIMEOUT_S_MAX:
         raise Misconfigured(f"--request-timeout takes 0.1 to {TIMEOUT_S_MAX:g} seconds")
-    return Connection(Endpoint(url, token, ca_file, timeout_s), tuple(warnings))
+    trusted = str(Path(ca_file).expanduser()) if ca_file else None
+    return Connection(Endpoint(url, token, trusted, timeout_s), tuple(warnings))
 
 
 def _token(flags: Flags, env: Mapping[str, str], config: dict[str, str], url: str, warnings: list[str]) -> str:

@@ -20,6 +20,8 @@ BACK_OFF_S = (1.0, 2.0, 4.0, 8.0)
 """Then every 8 s: a controller that comes back is seen soon, one that is down is not hammered."""
 RECONNECT_S = 300.0
 """A restart takes seconds and a new leader at most minutes; after that the pipeline should hear of it."""
+SKEW_S = 2.0
+"""The answer's time is cut to a second and is a moment old; a larger difference is a clock that is wrong."""
 WAITABLE = frozenset({429, 502, 503, 504})
 
 
@@ -77,8 +79,14 @@ class _Follower:
     def _shown(self, reply: Reply) -> Outcome | None:
         release = read(Release, reply.data)
         self._last = release
-        self._view.show(release, reply.data, reply.at_s or self._session.pace.now_s())
+        self._view.show(release, reply.data, self._moment_s(reply))
         return outcome_of(release, self._watch.wanted, self._watch.keep_waiting)
+
+    def _moment_s(self, reply: Reply) -> float:
+        """The controller's clock where ours is wrong; else ours, because theirs comes in whole seconds."""
+        now_s = self._session.pace.now_s()
+        wrong = reply.at_s is not None and abs(reply.at_s - now_s) > SKEW_S
+        return reply.at_s if wrong and reply.at_s is not None else now_s
 
     def _poll(self) -> Reply | None:
         """One read, never repeated by the client, because this loop is the retry. None: not now, wait and try again."""

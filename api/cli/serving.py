@@ -8,9 +8,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import structlog
 import uvicorn
@@ -22,7 +20,7 @@ from api.http.app import build_app
 from api.http.tokens import bootstrap_token
 from controller.main import DataDirectoryBusy, RunningNode, build
 from controller.ports import PortError
-from controller.settings import Settings, SettingsError, load_settings
+from controller.settings import Settings
 
 STOP_S = 5
 """How long open requests may take to end; event streams never end by themselves and are cut then."""
@@ -35,15 +33,8 @@ class NotStarted(Exception):
     """The text is the one line that says why."""
 
 
-def run(file: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> int:
-    """Serve until SIGTERM or SIGINT. The exit code: 0 after a clean stop, 1 when it could not start, 2 for settings."""
-    out = Output(as_json=False)
-    try:
-        settings = load_settings(file, environ, flags)
-    except SettingsError as error:
-        for line in str(error).split("\n"):
-            out.error(line)
-        return Exit.USAGE
+def run(settings: Settings, out: Output) -> Exit:
+    """Serve until SIGTERM or SIGINT. DONE after a clean stop, FAILED with one line when it could not start."""
     with logging_to(sys.stderr, settings.log_level, settings.log_format):
         try:
             with _listening(settings) as listener, _node(settings) as node:
@@ -100,7 +91,7 @@ def _node(settings: Settings) -> Iterator[RunningNode]:
         node.stop()
 
 
-def _serve(node: RunningNode, settings: Settings, listener: socket.socket, out: Output) -> int:
+def _serve(node: RunningNode, settings: Settings, listener: socket.socket, out: Output) -> Exit:
     log = structlog.get_logger("interlock.serve")
     try:
         token = bootstrap_token(node.doors.store, node.doors.clock)

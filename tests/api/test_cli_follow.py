@@ -115,6 +115,15 @@ def test_the_timeout_counts_while_the_controller_is_away_and_leaves_the_release_
     assert [r.method for r in stub.seen].count("POST") == 1
 
 
+def test_the_time_left_is_right_on_a_machine_whose_clock_is_wrong() -> None:
+    ahead = httpx.Response(200, json=release_json(), headers={"Date": "Sat, 21 Nov 2026 12:01:30 GMT"})
+    stub = deploying().on("GET", RELEASE, ahead)
+    result = Terminal(stub).run("deploy", "shop", "1.4.2", "--wait", "--timeout", "1s")
+    line = next(line for line in result.stdout.splitlines() if "progressing" in line)
+    assert line.startswith("2026-11-21T12:01:30Z")
+    assert "minimum bake; 5s left" in line
+
+
 def test_keep_waiting_goes_through_a_pause_and_a_halt() -> None:
     stub = deploying().on("GET", RELEASE, ok(release_json("paused")), ok(release_json("halted")), ok(succeeded()))
     assert Terminal(stub).run("deploy", "shop", "1.4.2", "--wait", "--keep-waiting").exit_code == Exit.DONE

@@ -10,6 +10,7 @@ from api.cli.command import command
 from api.cli.exits import Exit
 from api.cli.groups import ListsByDefault
 from api.cli.options import LIMIT, flag, option
+from api.cli.output import Output
 from api.cli.session import Session, at
 from api.cli.shapes import AuditCheck, Record, read, read_all
 from api.cli.words import moment
@@ -48,7 +49,10 @@ def list_records(
     if session.out.as_json:
         session.out.document(page)
         return
-    records = read_all(Record, page)
+    _table(session.out, read_all(Record, page), page.get("next"))
+
+
+def _table(out: Output, records: tuple[Record, ...], more: str | None) -> None:
     rows = [
         (
             str(r.seq),
@@ -60,11 +64,11 @@ def list_records(
         )
         for r in records
     ]
-    session.out.table(("seq", "at", "type", "by", "about", "what"), rows)
+    out.table(("seq", "at", "type", "by", "about", "what"), rows)
     if not rows:
-        session.out.line("no record fits")
-    if page.get("next"):
-        session.out.note(f"there are more: --after {page['next']}")
+        out.line("no record fits")
+    if more:
+        out.note(f"there are more: --after {more}")
 
 
 def verify(session: Session) -> Exit:

@@ -4,12 +4,14 @@ that every other command starts fast and works where the servers do not."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from api.cli.command import reflowed
+from api.cli.exits import Exit
 from api.cli.options import flag, option
 from api.cli.output import Output
 
@@ -62,14 +64,27 @@ def serve(
         "insecure": insecure,
         "log_format": log_format,
     }
-    named = os.environ.get("INTERLOCK_SERVE_CONFIG")
-    file = config or (Path(named) if named else None)
+    raise typer.Exit(int(_serve(config, flags)))
+
+
+def _serve(config: Path | None, flags: Mapping[str, Any]) -> Exit:
+    """The settings first: a mistake in them is told before the servers are loaded."""
+    out = Output(as_json=False)
     if os.name != "posix":
-        Output(False).error("the controller runs on Linux and macOS; from here, use --url to reach one")
-        raise typer.Exit(1)
+        out.error("the controller runs on Linux and macOS; from here, use --url to reach one")
+        return Exit.FAILED
+    from controller.settings import SettingsError, load_settings
+
+    named = os.environ.get("INTERLOCK_SERVE_CONFIG")
+    try:
+        settings = load_settings(config or (Path(named) if named else None), os.environ, flags)
+    except SettingsError as error:
+        for line in str(error).split("\n"):
+            out.error(line)
+        return Exit.USAGE
     from api.cli.serving import run
 
-    raise typer.Exit(run(file, os.environ, flags))
+    return run(settings, out)
 
 
 def guard(ctx: typer.Context) -> None:
