@@ -315,3 +315,14 @@ def test_a_release_that_has_not_begun_does_not_mind_the_route(route: object) -> 
 
 def test_a_verified_route_lets_the_next_rule_be_asked() -> None:
     assert rule_route(scene_of(a_release())) is None
+
+
+def test_after_a_lapsed_lease_the_metrics_are_asked_again_before_the_first_weight() -> None:
+    after = rule_restart_step(scene_of(a_release(step=-1, weight_pct=0), start_trouble="no series"))
+    assert after is not None
+    assert (after.step, after.weight_pct, after.reason.code) == (-1, 0, "metrics_check")
+
+
+@pytest.mark.parametrize(("live_pct", "verified"), [(10, True), (9, False), (None, False)])
+def test_a_route_is_verified_when_the_proxy_shows_what_is_recorded(live_pct: int | None, verified: bool) -> None:
+    assert a_route(10, live_pct).verified is verified

@@ -280,3 +280,13 @@ def test_the_log_pages_somebody_and_names_who_pressed(stage: SwitchStage) -> Non
         "actor": "ann",
         "page": True,
     }
+
+
+def test_a_kill_the_store_never_heard_of_is_put_on_record_before_its_release(stage: SwitchStage) -> None:
+    stage.store.fail(DOWN, "commit")
+    engaged = stage.switch.engage(Verb.REVERT, FLEET, "ann").engagement
+    stage.store.heal()
+    stage.switch.release(engaged.id, "bob", "")
+    written = [(record.draft.type, record.draft.late) for record in stage.memory_store.audit(Page())]
+    assert written == [("kill_engaged", True), ("kill_released", False)]
+    assert stage.switch.state().engaged == ()
