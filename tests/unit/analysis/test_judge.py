@@ -131,3 +131,27 @@ def test_both_versions_slightly_outside_the_objective_hold_without_blaming_the_c
     verdicts = run.seconds(400)
     assert not any(failed(verdict) for verdict in verdicts)
     assert verdicts[-1].code == "stable_incident"
+
+
+def test_a_failure_is_not_taken_back_by_a_long_healthy_time() -> None:
+    run = Run(bad={Role.CANARY: 0.02, Role.STABLE: 0.001})
+    run.until(failed, 60)
+    first = run.verdict()
+    run.bad[Role.CANARY] = 0.0
+    assert {(verdict.judgement, verdict.text) for verdict in run.seconds(600)} == {(first.judgement, first.text)}
+
+
+def test_an_outage_with_breaks_does_not_trip() -> None:
+    run = Run(spec=spec_of(warmup=120), rates={Role.CANARY: 50.0, Role.STABLE: 450.0})
+    for _ in range(20):
+        run.bad[Role.CANARY] = 1.0
+        assert not any(failed(verdict) for verdict in run.seconds(3))
+        run.bad[Role.CANARY] = 0.0
+        assert not failed(run.second())
+
+
+def test_slowness_trips_only_after_a_new_canary_had_time_to_warm_its_caches() -> None:
+    run = Run(spec=spec_of(warmup=120))
+    run.slow[Role.CANARY] = 1.0
+    took_s = run.until(lambda verdict: verdict.judgement is Judgement.TRIP, 60)
+    assert 30 <= took_s <= 36

@@ -163,3 +163,9 @@ def test_versions_with_different_buckets_are_not_compared() -> None:
 def test_a_histogram_that_cannot_tell_holds(bounds: tuple[tuple[float, float], ...]) -> None:
     result = gathered(*(buckets(role, *bounds) for role in Role), spec=SLOW)
     assert {problem.code for problem in result.gains[0].problems} == {"no_bucket"}
+
+
+def test_a_verdict_is_only_as_fresh_as_its_oldest_metric() -> None:
+    spec = AnalysisSpec("http://x", (SPEC.counters[0],), SLOW.latencies)
+    late = ok("buckets", Role.CANARY, one(0, 1, 0.5, at_s=104.0), one(0, 1, math.inf, at_s=104.0))
+    assert gathered(*HEALTHY, late, spec=spec).fresh_at_s == 104.0
