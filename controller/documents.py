@@ -3,6 +3,8 @@ deep nesting, big files. It knows no document by name."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import yaml
@@ -43,14 +45,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# YAML 1.1 takes 1e-3 for a text, JSON and people take it for a number.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def load_document(text: str | bytes) -> object:
-    """Plain data of a YAML text (JSON is one). Raises DocumentError."""
+    """Plain data of a YAML or JSON text. Raises DocumentError."""
     raw = text.encode() if isinstance(text, str) else text
     if len(raw) > DOCUMENT_BYTES_MAX:
         raise DocumentError(f"the document has {len(raw)} bytes; at most {DOCUMENT_BYTES_MAX} are read")
     try:
-        # A subclass of SafeLoader: builds plain data only.
-        return yaml.load(raw.decode("utf-8"), Loader=_Loader)  # noqa: S506
+        decoded = raw.decode("utf-8")
+        return _from_json(decoded) if decoded.lstrip().startswith("{") else _from_yaml(decoded)
     except UnicodeDecodeError:
         raise DocumentError("the document is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
@@ -58,7 +66,29 @@ def load_document(text: str | bytes) -> object:
         raise DocumentError(f"{where}not YAML or JSON: {error.problem}") from None
     except yaml.YAMLError as error:
         raise DocumentError(f"not YAML or JSON: {type(error).__name__}") from None
+    except DocumentError:
+        raise
     except ValueError as error:
-        if isinstance(error, DocumentError):
-            raise
         raise DocumentError(f"a value cannot be read: {str(error)[:200]}") from None
+
+
+def _from_yaml(text: str) -> object:
+    # A subclass of SafeLoader: builds plain data only.
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
+
+
+def _from_json(text: str) -> object:
+    """JSON's escapes are not quite YAML's. What only looks like JSON may still be YAML, as in {name: shop}."""
+    try:
+        return json.loads(text, object_pairs_hook=_distinct)
+    except (json.JSONDecodeError, RecursionError):
+        return _from_yaml(text)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise DocumentError(f"{name[:80]!r} is given twice")
+        found[name] = value
+    return found

@@ -102,12 +102,12 @@ def _plan(block: CanaryBlock) -> CanaryPlan:
 def mistakes_of(error: ValidationError) -> tuple[tuple[str, str], ...]:
     """Every mistake as a place and a sentence. No value of the document is repeated: it may be a secret."""
     return tuple(
-        (".".join(str(part) for part in item["loc"])[:200], _sentence(item["type"], item["msg"]))
+        (".".join(str(part) for part in item["loc"])[:200], sentence_of(item["type"], item["msg"]))
         for item in error.errors(include_url=False, include_input=False, include_context=False)
     )
 
 
-def _sentence(kind: str, message: str) -> str:
+def sentence_of(kind: str, message: str) -> str:
     if kind == "extra_forbidden":
         return "no such field; check its spelling"
     if kind == "missing":
@@ -203,7 +203,7 @@ def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
         "staleAfter": _duration(spec.stale_after_s),
         "noData": {"rollbackAfter": _duration(spec.no_data_timeout_s)},
         "errors": _margins_document(spec.errors),
-        "latency": _margins_document(spec.latency),
+        "latency": _margins_document(spec.latency) | _latency_warmup(spec),
         "breaker": {
             "ratio": spec.breaker.ratio,
             "errors": spec.breaker.errors_abs,
@@ -214,6 +214,10 @@ def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
     # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
     default_window_s = max(60.0, 2 * spec.stale_after_s)
     return document if spec.window_s == default_window_s else document | {"window": _duration(spec.window_s)}
+
+
+def _latency_warmup(spec: AnalysisSpec) -> dict[str, Any]:
+    return {} if spec.latency_warmup_s is None else {"warmup": _duration(spec.latency_warmup_s)}
 
 
 def _margins_document(margins: Margins) -> dict[str, Any]:

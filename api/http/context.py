@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.http.auth import Caller, Gate, Tokens
 from api.http.errors import ProblemError
 from api.http.measure import Measures
-from api.http.note import note_of
+from api.http.note import note_of, redacted
 from api.http.once import Once
 from api.http.permissions import Action
 from api.http.stream import Streams
@@ -94,7 +94,7 @@ async def stopping(request: Request, action: Action, work: Callable[[Caller], T]
 
 def named_release(request: Request, release_id: str) -> str:
     """The path's release id, noted for the log."""
-    note_of(request).release_id = release_id[:80]
+    note_of(request).release_id = redacted(release_id)[:80]
     return release_id
 
 

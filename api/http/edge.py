@@ -111,8 +111,8 @@ def _frames(error: Exception) -> list[str]:
 class Body:
     """Reads the body within its limits before any route sees the request, and takes its digest."""
 
-    def __init__(self, app: ASGIApp, bytes_max: int) -> None:
-        self._app, self._bytes_max = app, bytes_max
+    def __init__(self, app: ASGIApp, bytes_max: int, body_s: float = BODY_S) -> None:
+        self._app, self._bytes_max, self._body_s = app, bytes_max, body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -146,7 +146,7 @@ class Body:
         if declared.isdecimal() and int(declared[:20]) > self._bytes_max:
             raise self._too_large()
         body = bytearray()
-        with anyio.move_on_after(BODY_S) as reading:
+        with anyio.move_on_after(self._body_s) as reading:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -158,7 +158,7 @@ class Body:
                     return bytes(body)
         assert reading.cancelled_caught
         raise ProblemError(
-            408, "body_too_slow", "Body too slow", f"The body did not arrive within {BODY_S:g} s: send it again."
+            408, "body_too_slow", "Body too slow", f"The body did not arrive within {self._body_s:g} s: send it again."
         ).with_headers(Connection="close")
 
     def _too_large(self) -> ProblemError:

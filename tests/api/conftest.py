@@ -14,5 +14,4 @@ from tests.api.http_stage import Stage
 def stage(tmp_path: Path) -> Iterator[Stage]:
     made = Stage(tmp_path)
     yield made
-    made.client.close()
-    made.kills.close()
+    made.close()

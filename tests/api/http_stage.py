@@ -35,6 +35,18 @@ from tests.unit.core.build import a_release, an_app
 HEALTHY = Health((Beat("sweep", 0.5, 30.0, 0, ""),), True, (), 1)
 
 
+def a_document(**changes: Any) -> dict[str, Any]:
+    """An application document as a client sends it, of the application that ``add_application`` adds."""
+    return {
+        "name": "shop",
+        "environment": "production",
+        "target": {"processes": {"command": ["serve", "{version}", "{port}"], "environment": {"PASSWORD": "hunter2"}}},
+        "router": {"haproxy": {"guard": "/run/guard.sock", "backend": "shop"}},
+        "canary": {"steps": [10, 20, 30], "minBake": "1m"},
+        "metrics": {"prometheus": "http://127.0.0.1:9090", "preset": "generic"},
+    } | changes
+
+
 class AppClient:
     """Sends requests to an application object, without a socket, on an event loop that lives as long as it does."""
 
@@ -42,14 +54,14 @@ class AppClient:
         self._exit = ExitStack()
         self.portal: BlockingPortal = self._exit.enter_context(start_blocking_portal())
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 1234))
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://door", timeout=10.0)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://door", timeout=10.0)
 
     def request(self, method: str, path: str, **given: Any) -> Response:
-        response: Response = self.portal.call(partial(self._http.request, method, path, **given))
+        response: Response = self.portal.call(partial(self.http.request, method, path, **given))
         return response
 
     def close(self) -> None:
-        self.portal.call(self._http.aclose)
+        self.portal.call(self.http.aclose)
         self._exit.close()
 
 
@@ -59,9 +71,11 @@ class TroubledStore:
     def __init__(self) -> None:
         self.inner = MemoryStore()
         self.trouble: Exception | None = None
+        self.raised = 0
 
     def __getattr__(self, name: str) -> Any:
         if self.trouble is not None:
+            self.raised += 1
             raise self.trouble
         return getattr(self.inner, name)
 
@@ -100,6 +114,10 @@ class Stage:
         self.doors = Doors(commands, self.kills, self.store, self.clock, lambda: self.health)
         self.app: FastAPI = build_app(self.doors, self.settings, self.log)
         self.client = AppClient(self.app)
+
+    def close(self) -> None:
+        self.client.close()
+        self.kills.close()
 
     def log(self, event: str, **fields: Any) -> None:
         self.lines.append({"event": event, **fields})

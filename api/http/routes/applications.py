@@ -54,14 +54,16 @@ def register(
     revision = _if_match(request)
 
     def run(reply: Reply) -> Response:
+        before = context.doors.store.application(name)
+        status = 201 if before is None or before.deleted else 200
+
         def answer(stored: StoredApplication) -> tuple[int, ApplicationView]:
-            return 201 if stored.revision == 1 else 200, _view(context, caller, stored)
+            return status, _view(context, caller, stored)
 
         stored = context.doors.commands.register(
             app, caller.name, revision, lambda stored: reply.stored(*answer(stored))
         )
-        status, view = answer(stored)
-        response = json_response(status, view)
+        response = json_response(*answer(stored))
         response.headers["ETag"] = f'"{stored.revision}"'
         return response
 

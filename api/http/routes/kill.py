@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from api.http.auth import Caller
-from api.http.context import PROBLEMS, Context, ContextOf, Reader, allow, context_of, stopping
+from api.http.context import PROBLEMS, Context, ContextOf, Reader, allow, context_of, named_release, stopping
 from api.http.errors import ProblemError
-from api.http.note import note_of
 from api.http.once import Reply, json_response
 from api.http.permissions import Action, Reach, within_application
 from api.http.requests import KillReleaseRequest, KillRequest
@@ -31,7 +30,7 @@ async def engage(request: Request, body: KillRequest) -> Response:
     context = context_of(request)
     scope = _scope(body.scope)
     if scope.kind is ScopeKind.RELEASE:
-        note_of(request).release_id = scope.name
+        named_release(request, scope.name)
 
     def work(caller: Caller) -> Response:
         _require_something(context, scope)

@@ -1,0 +1,359 @@
+"""Application documents: what is accepted becomes exactly that application, and every mistake is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins
+from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute, ProcessesTarget
+from controller.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, DocumentError, load_document
+from controller.spec import InvalidDocument, application_document, application_from, parse_application
+
+EXAMPLE = """
+name: shop
+environment: production
+target:
+  processes:
+    command: [python, -m, shop, --port, "{port}", --version, "{version}"]
+    replicas: 4
+    environment: {MODE: fast}
+router:
+  haproxy: {guard: /run/interlock/guard.sock, backend: shop, stablePool: shop_stable, canaryPool: shop_canary}
+canary: {steps: [1, 5, 10, 25, 50], minBake: 5m, maxWeight: 50}
+metrics:
+  prometheus: http://127.0.0.1:9090
+  preset: generic
+analysis: {alpha: 0.01}
+"""
+
+
+def a_document(**changes: Any) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load(EXAMPLE)
+    return document | changes
+
+
+def mistakes(document: object) -> dict[str, str]:
+    with pytest.raises(InvalidDocument) as caught:
+        application_from(document)
+    return dict(caught.value.mistakes)
+
+
+def test_the_example_becomes_the_application_it_describes() -> None:
+    app = parse_application(EXAMPLE)
+    assert (app.name, app.environment, app.owns_instances) == ("shop", "production", True)
+    assert isinstance(app.target, ProcessesTarget)
+    assert app.target.replicas == 4
+    assert app.target.environment == (("MODE", "fast"),)
+    assert app.canary == CanaryPlan(steps=(1, 5, 10, 25, 50))
+    assert app.router == HaproxyRoute(
+        "/run/interlock/guard.sock", "shop", stable_pool="shop_stable", canary_pool="shop_canary"
+    )
+    assert app.analysis.alpha == 0.01
+
+
+def test_json_and_bytes_read_the_same_as_yaml() -> None:
+    text = json.dumps(a_document())
+    assert parse_application(text) == parse_application(text.encode()) == parse_application(EXAMPLE)
+
+
+def test_an_external_application_needs_its_two_health_addresses() -> None:
+    external = {"stableHealthUrl": "http://127.0.0.1:1/s", "canaryHealthUrl": "https://h/c", "versionField": "version"}
+    app = application_from(
+        a_document(target={"external": external}, router={"haproxy": {"guard": "/g", "backend": "b"}})
+    )
+    assert app.target == ExternalTarget("http://127.0.0.1:1/s", "https://h/c", "version")
+    assert not app.owns_instances
+    assert "canaryHealthUrl" in str(mistakes(a_document(target={"external": {"stableHealthUrl": "http://h"}})))
+
+
+@pytest.mark.parametrize("written", ["1e-3", "1.0e-3", "1E-3", "0.001"])
+def test_a_number_with_an_exponent_is_a_number(written: str) -> None:
+    assert parse_application(EXAMPLE.replace("alpha: 0.01", f"alpha: {written}")).analysis.alpha == 0.001
+
+
+def test_prod_is_production() -> None:
+    assert application_from(a_document(environment="prod")).environment == "production"
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    return a_document(canary={"steps": [1, 5], **changes})
+
+
+BLOCK = {"guard": "/g", "backend": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("document", "place", "text"),
+    [
+        (a_document(colour="red"), "colour", "no such field"),
+        (a_document(name="Shop"), "name", "lower-case"),
+        (a_document(name="-shop"), "name", "lower-case"),
+        (a_document(name="s" * 64), "name", "1 to 63"),
+        (a_document(name=""), "name", "1 to 63"),
+        (a_document(name=5), "name", "string"),
+        (a_document(environment="my env"), "environment", "lower-case"),
+        (a_document(onRollbackImpossible="hold"), "", "onRollbackImpossible is not supported by this version"),
+        (a_document(target={"kubernetes": {}}), "target", "kubernetes is not supported by this version; use processes"),
+        (a_document(target={}), "target", "exactly one of"),
+        (a_document(target="local"), "target", "block of fields"),
+        (a_document(router={"gatewayApi": {}}), "router", "not supported by this version; use haproxy"),
+        (a_document(router={"istio": {}}), "router", "istio is not supported"),
+        (a_document(router={"ingressNginx": {}}), "router", "ingressNginx is not supported"),
+        (a_document(router={"traefik": {}}), "router", "traefik is not supported"),
+        (a_document(router={"replicas": {}}), "router", "replicas is not supported"),
+        (a_document(router={}), "router.haproxy", "missing"),
+        (a_document(router={"haproxy": BLOCK | {"guard": "guard.sock"}}), "router.haproxy.guard", "beginning with /"),
+        (a_document(router={"haproxy": BLOCK | {"guard": "/" + "g" * 107}}), "router.haproxy.guard", "107 bytes"),
+        (
+            a_document(router={"haproxy": BLOCK | {"backend": "a b"}}),
+            "router.haproxy.backend",
+            "HAProxy's configuration",
+        ),
+        (a_document(router={"haproxy": BLOCK | {"canaryServer": "stable"}}), "router.haproxy", "two servers"),
+        (a_document(router={"haproxy": BLOCK | {"stablePool": "p"}}), "router.haproxy", "or neither"),
+        (
+            a_document(router={"haproxy": BLOCK | {"stablePool": "p", "canaryPool": "p"}}),
+            "router.haproxy",
+            "two backends",
+        ),
+        (plan(steps=[]), "canary.steps", "at least 1"),
+        (plan(steps=list(range(1, 22))), "canary.steps", "at most 20"),
+        (plan(steps=[1, 5, 5]), "canary", "rise strictly"),
+        (plan(steps=[5, 1]), "canary", "rise strictly"),
+        (plan(steps=[0, 5]), "canary.steps.0", "greater than or equal to 1"),
+        (plan(steps=[5, 101], maxWeight=100), "canary.steps.1", "less than or equal to 100"),
+        (plan(steps=[1.5]), "canary.steps.0", "integer"),
+        (plan(steps=["1"]), "canary.steps.0", "integer"),
+        (plan(steps=[True]), "canary.steps.0", "integer"),
+        (plan(steps=[11, 20]), "canary", "at most 10 %"),
+        (plan(steps=[1, 51]), "canary", "above maxWeight (50 %)"),
+        (plan(maxWeight=101), "canary.maxWeight", "100"),
+        (plan(minBake="-5m"), "canary.minBake", "duration"),
+        (plan(minBake=0), "canary.minBake", "greater than 0"),
+        (plan(minBake="soon"), "canary.minBake", "not a duration"),
+        (plan(minBake=float("nan")), "canary.minBake", "endless"),
+        (plan(minBake="20h"), "canary", "do not fit into maxDuration"),
+        (plan(lease="10s", poll="5s"), "canary", "3 times poll (15 s)"),
+        (plan(lease="2h"), "canary.lease", "3600"),
+        (plan(min_bake="5m"), "canary.min_bake", "no such field"),
+        (a_document(metrics={"preset": "generic"}), "metrics.prometheus", "missing"),
+        (a_document(metrics={"prometheus": "http://127.0.0.1:9090"}), "", "nothing counts failed requests"),
+        (a_document(analysis={"alpha": 2}), "analysis.alpha", "0.1"),
+        (a_document(target={"processes": {"command": []}}), "target.processes.command", "at least 1"),
+        (a_document(target={"processes": {"command": "serve"}}), "target.processes.command", "list"),
+        (a_document(target={"processes": {"command": ["a\0b"]}}), "target.processes.command.0", "pattern"),
+        (
+            a_document(target={"processes": {"command": ["a"], "ports": [2_000, 1_500]}}),
+            "target.processes.ports",
+            "LOWEST",
+        ),
+        (a_document(target={"processes": {"command": ["a"], "ports": [80, 90]}}), "target.processes.ports.0", "1024"),
+        (
+            a_document(target={"processes": {"command": ["a"], "healthPath": "healthz"}}),
+            "target.processes.healthPath",
+            "^/",
+        ),
+        (a_document(target={"processes": {"command": ["a"], "replicas": 0}}), "target.processes.replicas", "1"),
+        (
+            a_document(target={"external": {"stableHealthUrl": "ftp://h", "canaryHealthUrl": "http://h"}}),
+            "target.external.stableHealthUrl",
+            "http://HOST",
+        ),
+        (
+            a_document(target={"external": {"stableHealthUrl": "http://h", "canaryHealthUrl": "http://u:p@h"}}),
+            "target.external.canaryHealthUrl",
+            "credentials",
+        ),
+    ],
+    ids=lambda value: str(value)[-40:],
+)
+def test_a_mistake_is_named_with_its_place_and_what_to_do(document: Any, place: str, text: str) -> None:
+    found = mistakes(document)
+    assert place in found, found
+    assert text in found[place]
+
+
+def test_pools_belong_to_processes() -> None:
+    external = {"stableHealthUrl": "http://h/s", "canaryHealthUrl": "http://h/c"}
+    assert "belong to target.processes" in mistakes(a_document(target={"external": external}))[""]
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    found = mistakes(a_document(name="Shop", colour="red", canary={"steps": [0]}))
+    assert {"name", "colour", "canary.steps.0"} <= set(found)
+
+
+def test_no_mistake_repeats_a_value_that_may_be_secret() -> None:
+    document = a_document(
+        target={"processes": {"command": ["a"], "environment": {"1BAD": "hunter2", "X": ["hunter2"]}}}
+    )
+    with pytest.raises(InvalidDocument) as caught:
+        application_from(document)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_weight_above_half_needs_to_be_asked_for() -> None:
+    assert application_from(plan(steps=[1, 80], maxWeight=80)).canary.max_weight_pct == 80
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "line 1"),
+        ("name: x\nname: y", "line 2: 'name' is given twice"),
+        ('{"name": 1, "name": 2}', "'name' is given twice"),
+        ('{"a":' * 5_000, "nested deeper"),
+        ("a: &anchor [1]\nb: *anchor", "alias"),
+        ("[" * (DEPTH_MAX + 2), "nested deeper"),
+        ("x" * (DOCUMENT_BYTES_MAX + 1), "at most 65536"),
+        (b"\xff\xfe\xff", "UTF-8"),
+        ("a: 2001-99-99", "cannot be read"),
+        ("a: \x00", "not YAML"),
+        ("--- 1\n--- 2", "line 2"),
+        ("!!python/object/apply:os.system ['true']", "line 1"),
+        ("a: !!python/name:os.system", "line 1"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_text_that_is_no_document_is_refused_with_its_line(text: str | bytes, said: str) -> None:
+    with pytest.raises(DocumentError, match=said):
+        load_document(text)
+    with pytest.raises(InvalidDocument, match=said):
+        parse_application(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_a_clear_refusal(raw: bytes) -> None:
+    with pytest.raises(InvalidDocument, match=r"."):
+        parse_application(raw)
+
+
+names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
+seconds = st.one_of(st.integers(1, 86_400).map(float), st.floats(0.001, 86_400))
+fractions = st.floats(1e-6, 0.1)
+url = st.just("http://127.0.0.1:9090")
+sided = st.sampled_from(('requests_total{version="$version"}', 'hits_total{role="$role",code=~"5.."}'))
+selectors = st.lists(sided, min_size=1, max_size=3).map(tuple)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> CanaryPlan:
+    first = draw(st.integers(1, 10))
+    rest = draw(st.lists(st.integers(first + 1, 100), max_size=6, unique=True).map(sorted))
+    steps = (first, *rest)
+    poll_s = draw(st.floats(0.05, 300))
+    bake_s = draw(seconds)
+    return CanaryPlan(
+        steps=steps,
+        min_bake_s=bake_s,
+        max_weight_pct=draw(st.integers(steps[-1], 100)),
+        max_duration_s=draw(st.floats(min(bake_s * len(steps), 2_592_000), 2_592_000)),
+        prepare_deadline_s=draw(seconds),
+        promote_deadline_s=draw(seconds),
+        drain_s=draw(st.floats(0, 3_600)),
+        lease_s=draw(st.floats(3 * poll_s, 3_600)),
+        poll_s=poll_s,
+    )
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> AnalysisSpec:
+    slo = st.none() | fractions
+    stale_s = draw(st.floats(2, 3_600))
+    default_window_s = max(60.0, 2 * stale_s)
+    ratio, absolute = draw(st.floats(1, 50)), draw(st.floats(1e-6, 0.4))
+    margins = Margins(ratio, absolute, ratio * 2, absolute * 2)
+    return AnalysisSpec(
+        draw(url),
+        tuple(
+            CounterQuery(f"c{n}", draw(selectors), draw(selectors), draw(slo)) for n in range(draw(st.integers(1, 3)))
+        ),
+        tuple(
+            LatencyQuery(f"l{n}", ('x_bucket{version="$version"}',), draw(seconds), draw(slo))
+            for n in range(draw(st.integers(0, 2)))
+        ),
+        alpha=draw(fractions),
+        beta=draw(fractions),
+        min_canary_requests=draw(st.integers(1, 1_000_000)),
+        warmup_s=draw(seconds),
+        stale_after_s=stale_s,
+        no_data_timeout_s=draw(seconds),
+        window_s=draw(st.just(default_window_s) | st.floats(max(5.0, stale_s), 3_600)),
+        errors=margins,
+        latency=margins,
+        breaker=Breaker(draw(st.floats(1, 100)), draw(fractions), draw(fractions), draw(st.floats(0, 300))),
+        block_s=draw(st.floats(0.5, 60)),
+        settle_s=draw(st.floats(0, 30)),
+        latency_warmup_s=draw(st.none() | seconds),
+    )
+
+
+@st.composite
+def applications(draw: st.DrawFn) -> Application:
+    processes = st.builds(
+        ProcessesTarget,
+        command=st.lists(texts, min_size=1, max_size=4).map(tuple),
+        replicas=st.integers(1, 100),
+        canary_replicas=st.integers(1, 100),
+        health_path=st.just("/ready?x=1"),
+        ports=st.tuples(st.integers(1_024, 30_000), st.integers(30_001, 65_535)),
+        health_timeout_s=st.floats(0.001, 60),
+        stop_grace_s=seconds,
+        directory=st.none() | texts,
+        environment=st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), texts, max_size=3).map(
+            lambda items: tuple(sorted(items.items()))
+        ),
+        discovery_file=st.none() | texts,
+    )
+    external = st.builds(
+        ExternalTarget, url, url, st.none() | texts, st.none() | url, health_timeout_s=st.floats(0.001, 60)
+    )
+    target = draw(processes | external)
+    pools = (None, None) if isinstance(target, ExternalTarget) else draw(st.sampled_from(((None, None), ("p1", "p2"))))
+    environment = draw(names.filter(lambda name: name != "prod"))
+    return Application(
+        draw(names),
+        environment,
+        target,
+        HaproxyRoute("/run/g.sock", "b", "s", "c", *pools),
+        draw(plans()),
+        draw(specs()),
+    )
+
+
+KNOWN_FIELDS = {
+    Application: 6,
+    CanaryPlan: 9,
+    HaproxyRoute: 6,
+    ProcessesTarget: 10,
+    ExternalTarget: 5,
+    AnalysisSpec: 16,
+    CounterQuery: 4,
+    LatencyQuery: 4,
+    Margins: 4,
+    Breaker: 4,
+}
+
+
+@pytest.mark.parametrize("kind", list(KNOWN_FIELDS))
+def test_a_field_that_the_document_does_not_carry_yet_is_noticed(kind: type[Any]) -> None:
+    """When this fails: write the new field in application_document and draw it below, then count it here."""
+    assert len(fields(kind)) == KNOWN_FIELDS[kind]
+
+
+@settings(max_examples=60, deadline=None, phases=[Phase.generate, Phase.explicit])
+@given(applications())
+def test_what_is_written_out_reads_back_as_the_same_application(app: Application) -> None:
+    document = application_document(app)
+    assert application_from(document) == app
+    assert parse_application(json.dumps(document)) == app
+    assert parse_application(yaml.safe_dump(document)) == app
