@@ -1,23 +1,21 @@
-"""The log output of `interlock serve`: one line per event on stderr, as JSON or as text. It decides nothing about what
-is logged."""
+"""Where the log of `interlock serve` goes: to stderr, by a thread of its own. It decides nothing about its lines."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import queue
 import threading
 from collections.abc import Iterator
-from typing import Any, TextIO
-
-import structlog
+from typing import TextIO, cast
 
 LINES_MAX = 10_000
 """Lines that may wait for a slow reader, some 10 MB; more are dropped, since the audit record is what counts."""
 CLOSE_S = 2.0
 
 
-class QueuedLines:
+class QueuedLines(io.TextIOBase):
     """A text stream that a thread of its own writes on: a stuck stderr must not hold up a kill."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -32,9 +30,10 @@ class QueuedLines:
         return len(text)
 
     def flush(self) -> None:
-        """The thread flushes behind every line."""
+        """The thread flushes behind every piece."""
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Write what waits, for a moment at most."""
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
         self._thread.join(CLOSE_S)
@@ -47,31 +46,14 @@ class QueuedLines:
 
 
 @contextlib.contextmanager
-def logging_to(stream: TextIO, level: str, form: str) -> Iterator[None]:
-    """Send structlog and the standard library's warnings to ``stream`` for as long as the block runs."""
+def lines_to(stream: TextIO) -> Iterator[TextIO]:
+    """The stream for the log, which also takes what libraries warn of, for as long as the block runs."""
     lines = QueuedLines(stream)
-    number = getattr(logging, level.upper())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-    ]
-    renderer: Any = structlog.processors.JSONRenderer()
-    if form == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at")
-    structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=lines),  # type: ignore[arg-type]
-    )
     handler = logging.StreamHandler(lines)
-    meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[meta, renderer]))
-    root = logging.getLogger()
-    root.addHandler(handler)
+    handler.setLevel(logging.WARNING)
+    logging.getLogger().addHandler(handler)
     try:
-        yield
+        yield cast("TextIO", lines)
     finally:
-        root.removeHandler(handler)
-        structlog.reset_defaults()
-        lines.close()
+        logging.getLogger().removeHandler(handler)
+        lines.finish()

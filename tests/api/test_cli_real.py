@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -21,6 +22,7 @@ import uvicorn
 from typer.testing import CliRunner, Result
 
 from api.cli.exits import Exit
+from api.cli.logs import LINES_MAX, lines_to
 from api.cli.main import build
 from api.cli.pace import RealPace
 from api.cli.session import Parts
@@ -243,7 +245,7 @@ def test_a_port_in_use_is_one_clear_line_and_takes_no_lead(tmp_path: Path) -> No
         done = refused(tmp_path, "--port", str(taken.getsockname()[1]))
     assert done.returncode == Exit.FAILED
     assert done.stderr.count("\n") == 1
-    assert "in use" in done.stderr
+    assert "another with --port" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
@@ -276,3 +278,26 @@ def test_a_second_controller_on_the_same_data_is_refused(tmp_path: Path) -> None
     assert first.stop(signal.SIGTERM) == 0
     assert done.returncode == Exit.FAILED
     assert "another interlock runs" in done.stderr
+
+
+class Stuck(io.StringIO):
+    """A stderr whose reader does not read: the first write waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.let_go.wait(DEADLINE_S)
+        return super().write(text)
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up_and_loses_only_what_is_too_much() -> None:
+    stuck = Stuck()
+    with lines_to(stuck) as lines:
+        for number in range(2 * LINES_MAX):
+            lines.write(f"{number}\n")
+        stuck.let_go.set()
+    written = stuck.getvalue().splitlines()
+    assert written[:3] == ["0", "1", "2"]
+    assert LINES_MAX <= len(written) <= LINES_MAX + 1
