@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
 from analysis.model import Verdict
 from controller.core.model import Phase, Release
 from controller.core.moves import ENDED
@@ -12,54 +15,62 @@ from gates.canonical import Json
 ACTOR = "controller"
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What is told of one record; the rest is the same for every record of a decision."""
+
+    type: str
+    text: str
+    numbers: Mapping[str, Json] = field(default_factory=dict)
+
+
 def drafts(before: Release, after: Release, scene: Scene, epoch: int | None) -> tuple[Draft, ...]:
     """The records of going from ``before`` to ``after``; empty when only evidence or waiting changed."""
-    written: list[Draft] = []
-
-    def add(kind: str, text: str, **numbers: Json) -> None:
-        late = kind in ("phase", "weight") and _late(after, scene)
-        written.append(
-            Draft(
-                kind,
-                scene.now_s,
-                ACTOR,
-                text[:1000],
-                after.id,
-                after.app.name,
-                after.app.environment,
-                epoch,
-                {**numbers_of(scene.verdict), **numbers},
-                late,
-            )
+    late, figures = _late(after, scene), numbers_of(scene.verdict)
+    notes = (*_drift(before, scene), *_bypasses(before, after), *_weight(before, after), *_phase(before, after))
+    return tuple(
+        Draft(
+            note.type,
+            scene.now_s,
+            ACTOR,
+            note.text[:1000],
+            after.id,
+            after.app.name,
+            after.app.environment,
+            epoch,
+            {**figures, **note.numbers},
+            late and note.type in ("phase", "weight"),
         )
+        for note in notes
+    )
 
+
+def _drift(before: Release, scene: Scene) -> Iterator[_Note]:
     drift = scene.seen.route.drift_count - before.drift_seen if scene.seen.route else 0
     if drift > 0 and before.phase in CARRIES:
-        add("drift", f"the route was changed from outside and put back ({drift} time(s))", drift_count=drift)
-    bypasses = after.bypassed[len(before.bypassed) :]
-    for intent in bypasses:
-        add("bypass", f"{intent.actor} passed the evidence ({intent.kind.value}): {intent.reason or 'no reason given'}")
+        text = f"the route was changed from outside and put back ({drift} time(s))"
+        yield _Note("drift", text, {"drift_count": drift})
+
+
+def _bypasses(before: Release, after: Release) -> Iterator[_Note]:
+    for intent in after.bypassed[len(before.bypassed) :]:
+        why = intent.reason or "no reason given"
+        yield _Note("bypass", f"{intent.actor} passed the evidence ({intent.kind.value}): {why}")
+
+
+def _weight(before: Release, after: Release) -> Iterator[_Note]:
     if after.weight_pct != before.weight_pct:
-        kind = after.reason.code if after.weight_pct > before.weight_pct else "lower"
-        add(
-            "weight",
-            after.reason.text,
-            authority=kind,
-            from_pct=before.weight_pct,
-            to_pct=after.weight_pct,
-            step=after.step,
-        )
+        authority = after.reason.code if after.weight_pct > before.weight_pct else "lower"
+        weights = {"from_pct": before.weight_pct, "to_pct": after.weight_pct, "step": after.step}
+        yield _Note("weight", after.reason.text, {"authority": authority, **weights})
+
+
+def _phase(before: Release, after: Release) -> Iterator[_Note]:
     if after.phase is not before.phase:
-        add(
-            "phase",
-            after.reason.text,
-            from_phase=before.phase.value,
-            to_phase=after.phase.value,
-            code=after.reason.code,
-        )
+        phases = {"from_phase": before.phase.value, "to_phase": after.phase.value}
+        yield _Note("phase", after.reason.text, {**phases, "code": after.reason.code})
     elif after.reason.code != before.reason.code and after.phase not in ENDED:
-        add("reason", after.reason.text, code=after.reason.code, phase=after.phase.value)
-    return tuple(written)
+        yield _Note("reason", after.reason.text, {"code": after.reason.code, "phase": after.phase.value})
 
 
 def _late(after: Release, scene: Scene) -> bool:
