@@ -23,8 +23,10 @@ class CannotListen(Exception):
 def bind(settings: Settings) -> socket.socket:
     """The listening socket. Raises CannotListen when the port is taken or may not be used."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        # asyncio sends small answers at once only when the protocol is named; else each waits 40 ms for an ACK.
+        opened = socket.socket(family, kind, protocol)
     except OSError as error:
         raise CannotListen(f"the host {settings.host!r} cannot be used: {error.strerror}") from None
     try:

@@ -117,9 +117,8 @@ class Streams:
                 for record in records:
                     yield event("record", record_view(record), record.seq)
                 if release.revision != shown_revision:
-                    shown_revision = release.revision
+                    shown_revision, sent_s = release.revision, self._monotonic_s()
                     yield event("release", release_view(release, follow.doors.clock.now_s()))
-                    sent_s = self._monotonic_s()
                 if release.phase in ENDED and len(records) < RECORDS_MAX:
                     yield b"event: end\ndata: {}\n\n"
                     return

@@ -12,12 +12,13 @@ import pytest
 from httpx import Response
 
 from api.http.edge import Body
-from api.http.errors import REJECTED, TROUBLES
+from api.http.errors import PLAIN, REJECTED, TROUBLES
 from api.http.note import KEY, Note
 from controller import commands
 from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Unavailable, Unknown
 from tests.api.http_stage import Stage
 
+ROOT = Path(__file__).parents[2]
 FIELDS = {"type", "title", "status", "detail", "instance", "code", "facts", "errors"}
 
 
@@ -239,3 +240,15 @@ def test_a_request_id_is_taken_over_only_when_it_is_plain(stage: Stage) -> None:
     assert stage.call("GET", "/healthz", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
     for odd in ("a b", "x" * 65, "<script>", stage.tokens["ci"]):
         assert stage.call("GET", "/healthz", headers={"X-Request-Id": odd}).headers["x-request-id"] != odd
+
+
+def test_every_code_is_in_the_page_for_users() -> None:
+    sources = (ROOT / "api/http").rglob("*.py")
+    calls = [node for path in sources for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    problems = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "ProblemError"]
+    second = [call.args[1] for call in problems if len(call.args) > 1]
+    literal = {str(argument.value) for argument in second if isinstance(argument, ast.Constant)}
+    codes = literal | set(REJECTED) | {row[2] for row in TROUBLES} | {code for code, _ in PLAIN.values()}
+    assert len(codes) > 30
+    page = (ROOT / "docs/api.md").read_text()
+    assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
