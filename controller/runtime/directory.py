@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from controller.core.model import Application, Release
+from controller.core.moves import ENDED
 from controller.ports import Page, Store
 
 PAGE = 500
@@ -37,9 +38,9 @@ class Directory:
             return self._known
 
     def of_release(self, release_id: str) -> Application | None:
-        """The application of a release: from memory, else from the store. Raises PortError when neither knows."""
-        seen = self._last_seen(release_id)
-        if seen is not None:
-            return seen.app
-        stored = self._store.release(release_id)
-        return stored.app if stored is not None else None
+        """The application whose route a release may hold: None once it has ended, since the route is another's then.
+
+        From memory, else from the store. Raises PortError when neither knows.
+        """
+        release = self._last_seen(release_id) or self._store.release(release_id)
+        return release.app if release is not None and release.phase not in ENDED else None

@@ -36,7 +36,7 @@ def test_a_good_version_goes_through_every_weight_in_order_and_becomes_stable(wo
     assert world.phases() == ["preparing", "progressing", "promoting", "succeeded"]
 
 
-def test_the_weight_never_exceeds_the_plans_maximum(tmp_path: Path) -> None:
+def test_the_weight_never_exceeds_the_maximum_of_the_plan(tmp_path: Path) -> None:
     world = World(tmp_path, steps=(5, 25), max_weight_pct=25)
     world.deploy()
     world.until_phase(Phase.SUCCEEDED)
@@ -244,7 +244,7 @@ def test_no_kind_of_odd_answer_ever_lets_a_weight_rise(world: World, outcome: Ou
     assert "planted" in world.sentence() or "no data of the canary" in world.sentence()
 
 
-def test_a_deploy_asked_for_with_an_abort_pending_is_told_to_wait(world: World) -> None:
+def test_a_deploy_while_an_abort_is_pending_is_told_to_wait(world: World) -> None:
     world.deploy(NEW)
     world.until_live(10)
     world.ask(IntentKind.ABORT)

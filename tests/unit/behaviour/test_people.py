@@ -126,7 +126,7 @@ def test_an_abort_with_nothing_in_progress_changes_nothing(world: World) -> None
     assert (world.newest(), world.route().revision, world.running(Role.STABLE)) == before
 
 
-def test_an_abort_keeps_the_canarys_instances_for_the_drain_delay_each_time(world: World) -> None:
+def test_an_abort_keeps_the_instances_of_the_canary_for_the_drain_delay_each_time(world: World) -> None:
     for version in (NEW, NEXT):
         world.history.clear()
         world.deploy(version)
@@ -229,7 +229,7 @@ def test_other_wishes_fail_openly_while_the_store_is_away(world: World, kind: In
         world.commands.intend(first.id, kind, "ann")
 
 
-def test_an_abort_gets_through_between_the_controllers_own_commits(world: World) -> None:
+def test_an_abort_gets_through_between_commits_of_the_controller_itself(world: World) -> None:
     world.deploy()
     world.until_live(20)
     refused = iter([Conflict("changed"), Conflict("changed")])

@@ -284,7 +284,7 @@ def test_an_edit_of_the_application_changes_later_releases_only(tmp_path: Path) 
     assert world.weights() == [0, 1, 2, 0]
 
 
-def test_the_words_of_a_secret_like_environment_never_reach_records_or_sentences(tmp_path: Path) -> None:
+def test_the_environment_of_the_instances_never_reaches_records_logs_or_sentences(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert isinstance(world.app.target, ProcessesTarget)
     secretive = replace(world.app.target, environment=(("TOKEN", "hunter2"),))

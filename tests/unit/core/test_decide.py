@@ -172,7 +172,7 @@ def test_whatever_is_seen_every_decision_is_legal_and_safe(stable: str | None, p
     said = HOLDS
 
     def judge(
-        _spec: AnalysisSpec, state: JudgeState, _r: Readings, _now_s: float, **_more: Any
+        _spec: AnalysisSpec, state: JudgeState, _r: Readings, _now_s: float, *_more: Any
     ) -> tuple[JudgeState, Verdict]:
         return state, said
 
@@ -220,7 +220,7 @@ def test_a_release_in_a_good_world_is_promoted_and_one_with_harm_is_not() -> Non
 def walk(verdict: Verdict) -> list[Phase]:
     release, now_s, phases = a_release(Phase.PENDING), T0, [Phase.PENDING]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "judge", lambda _spec, state, *_rest, **_more: (state, verdict))
+        patch.setattr(module, "judge", lambda _spec, state, *_rest: (state, verdict))
         for _ in range(60):
             now_s += 61.0
             gone = release.zero_since_s is not None
