@@ -1,0 +1,161 @@
+"""A node: what it looks at, that a release and the rest of its application take turns, and that a fence ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from analysis.model import Role
+from controller.commands import Submission
+from controller.core.model import Phase
+from controller.ports import Message, Store
+from controller.runtime.directory import Directory
+from controller.runtime.node import REST, Node
+from gates.kill import Verb, parse_scope
+from tests.unit.behaviour.world import NEW, OLD, World
+
+WAIT_S = 5.0
+
+
+class Receiver:
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def deliver(self, message: Message) -> None:
+        self.taken.append(message.kind)
+
+
+@dataclass
+class Stage:
+    world: World
+    node: Node
+    receiver: Receiver
+
+
+def node_of(world: World, receiver: Receiver) -> Node:
+    directory = Directory(cast(Store, world.store), world.loop.last_seen)
+    return Node(world.ports, world.epoch, world.switch, world.loop, directory, receiver, workers=2)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    world, receiver = World(tmp_path), Receiver()
+    made = Stage(world, node_of(world, receiver), receiver)
+    yield made
+    made.world.switch.close()
+
+
+def until_written(world: World, kind: str) -> None:
+    waited = threading.Event()
+    for _ in range(500):
+        if world.records(kind):
+            return
+        waited.wait(0.01)
+    raise AssertionError(f"no record of {kind}")
+
+
+def test_a_started_node_takes_up_what_is_due_and_stops_within_its_bound(stage: Stage) -> None:
+    stage.world.deploy()
+    stage.node.start()
+    until_written(stage.world, "phase")
+    stage.node.stop()
+    assert stage.world.newest().phase is not Phase.PENDING
+
+
+def test_a_node_that_starts_knows_the_kills_of_before(stage: Stage) -> None:
+    engaged = stage.world.switch.engage(Verb.HALT, parse_scope("fleet"), "ann").engagement
+    stage.world.lead()
+    fresh = node_of(stage.world, stage.receiver)
+    fresh.start()
+    fresh.stop()
+    (stage.world.kill_file._path).unlink()
+    assert stage.world.switch.state().engaged == (engaged,)
+
+
+def test_health_names_every_heartbeat(stage: Stage) -> None:
+    health = stage.node.health()
+    assert [beat.name for beat in health.beats] == ["sweep", "rest", "outbox", "kill_sync", "prune"]
+    assert (health.healthy, health.epoch) == (True, stage.world.epoch)
+
+
+def test_the_sweep_brings_every_due_release_and_every_application_to_the_queue(stage: Stage) -> None:
+    stage.world.deploy()
+    stage.node._sweep()
+    assert stage.node._queue.depth() == 1
+    stage.node._sweep_rest()
+    assert stage.node._queue.depth() == 2
+    stage.node._sweep()
+    assert stage.node._queue.depth() == 2
+
+
+def test_an_application_at_rest_is_looked_at_under_its_own_key(stage: Stage) -> None:
+    stage.world.fake_workload.instances("shop", Role.STABLE).clear()
+    assert stage.node._run(REST + "shop") is None
+    assert stage.world.running(Role.STABLE) == [OLD, OLD]
+
+
+def test_a_release_and_the_rest_of_its_application_take_turns(stage: Stage) -> None:
+    release = stage.world.deploy()
+    stage.node._run(release.id)
+    inside, leave = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow(*_args: object) -> None:
+        inside.set()
+        assert leave.wait(WAIT_S)
+
+    def look(key: str, name: str) -> None:
+        stage.node._run(key)
+        order.append(name)
+
+    stage.world.workload.watch("observe", slow)
+    first = threading.Thread(target=look, args=(release.id, "release"))
+    first.start()
+    assert inside.wait(WAIT_S)
+    second = threading.Thread(target=look, args=(REST + "shop", "rest"))
+    second.start()
+    second.join(0.05)
+    assert order == []
+    leave.set()
+    first.join(WAIT_S)
+    second.join(WAIT_S)
+    assert order == ["release", "rest"]
+
+
+def test_a_fenced_node_pages_looks_at_nothing_any_more_and_is_not_healthy(stage: Stage) -> None:
+    release = stage.world.deploy()
+    stage.world.memory.lead("rival", stage.world.clock.now_s())
+    stage.world.fake_router.claim(stage.world.app, stage.world.epoch + 1)
+    assert stage.node._run(release.id) is None
+    fenced = [told for told in stage.world.told if told["event"] == "fenced"]
+    assert len(fenced) == 1
+    assert fenced[0]["page"] is True
+    assert stage.node.health().healthy is False
+    before = stage.world.route()
+    assert stage.node._run(release.id) is None
+    stage.node._sweep()
+    stage.node._sweep_rest()
+    assert stage.node._queue.depth() == 0
+    assert stage.world.route() == before
+
+
+def test_a_pass_that_crashes_pages_with_the_release(stage: Stage) -> None:
+    stage.node._crashed("shop-1", ValueError("a bug"))
+    assert stage.world.told[-1] == {
+        "event": "pass_failed",
+        "key": "shop-1",
+        "trouble": "ValueError: a bug",
+        "page": True,
+    }
+
+
+def test_the_doors_wake_the_release_they_change(stage: Stage) -> None:
+    done = stage.node.doors.commands.submit(Submission("shop", NEW, "ci"))
+    assert stage.node._queue.depth() == 1
+    stage.node._run(done.release.id)
+    assert stage.world.newest().phase is Phase.PREPARING
