@@ -161,7 +161,14 @@ def rule_silent(view: View) -> Answer | None:
 
 
 def rule_few(view: View) -> Answer | None:
-    have, need = view.state.step_canary_total, view.spec.min_canary_requests
+    """Enough in this step, and of every metric since the start: one that has not been seen yet proves nothing."""
+    need = view.spec.min_canary_requests
+    unseen = next((one for one in view.figures.metrics if one.state.canary_total < need), None)
+    if unseen is not None:
+        have, name = unseen.state.canary_total, unseen.query.name
+        text = f"not enough canary requests for {name}: {have:,.0f} of {need:,}; {wording.all_compared(view.figures)}"
+        return Answer(Judgement.HOLD, "not_enough_requests", text)
+    have = view.state.step_canary_total
     if have >= need:
         return None
     text = f"not enough canary requests in this step: {have:,.0f} of {need:,}; {wording.all_compared(view.figures)}"

@@ -240,8 +240,7 @@ class AnalysisSpec:
 
     ``alpha`` bounds the probability that a release within its margins is ever rolled back, ``beta`` that one beyond its
     promote margin is promoted. Evidence moves in blocks of ``block_s``. Queries look ``settle_s`` into the past, so
-    that a scrape that is just being stored is seen by all of them or by none. ``latency_warmup_s`` is ``warmup_s``
-    when None.
+    that a scrape that is just being stored is seen by all of them or by none.
     """
 
     prometheus_url: str
@@ -259,7 +258,7 @@ class AnalysisSpec:
     breaker: Breaker = Breaker()
     block_s: float = 5.0
     settle_s: float = 1.0
-    latency_warmup_s: float | None = None
+    latency_warmup_s: float = 15.0
 
     @property
     def queries(self) -> tuple[Query, ...]:
@@ -267,9 +266,7 @@ class AnalysisSpec:
 
     def warmup_of(self, query: Query) -> float:
         """How long a new canary is left alone by ``query``, in seconds."""
-        if isinstance(query, CounterQuery) or self.latency_warmup_s is None:
-            return self.warmup_s
-        return max(self.warmup_s, self.latency_warmup_s)
+        return self.warmup_s if isinstance(query, CounterQuery) else max(self.warmup_s, self.latency_warmup_s)
 
     @property
     def alpha_breaker(self) -> float:

@@ -26,6 +26,8 @@ from analysis.selectors import parse_selector
 QUERIES_MAX = 10  # metrics of an application; each costs requests to Prometheus on every pass
 SELECTORS_MAX = 10  # selectors in one list, for the same reason
 
+LATENCY_WARMUP_S = 120.0  # caches and pools of a new instance fill slower than its first requests fail
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Ratio = Annotated[float, Field(ge=1, le=100)]
@@ -194,7 +196,7 @@ def to_spec(metrics: MetricsBlock, analysis: AnalysisBlock) -> AnalysisSpec:
         breaker=_breaker(analysis.breaker),
         block_s=analysis.block,
         settle_s=analysis.settle,
-        latency_warmup_s=analysis.latency.warmup,
+        latency_warmup_s=LATENCY_WARMUP_S if analysis.latency.warmup is None else analysis.latency.warmup,
     )
 
 

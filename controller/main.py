@@ -59,7 +59,9 @@ def build(settings: Settings) -> RunningNode:
         opening.callback(_lock(settings.data_dir / "lock").close)
         clock, log = SystemClock(), controller_log()
         metrics = PrometheusMetrics(clock.monotonic_s, clock.sleep_s)
-        store = SqlStore.open(settings.data_dir / "interlock.db")
+        store = SqlStore.open(
+            settings.data_dir / "interlock.db", held=lambda corrupt: log("row_held", trouble=str(corrupt), page=True)
+        )
         opening.callback(store.close)
         epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", clock.now_s())
         router = HaproxyRouter()

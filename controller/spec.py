@@ -203,7 +203,7 @@ def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
         "staleAfter": _duration(spec.stale_after_s),
         "noData": {"rollbackAfter": _duration(spec.no_data_timeout_s)},
         "errors": _margins_document(spec.errors),
-        "latency": _margins_document(spec.latency) | _latency_warmup(spec),
+        "latency": _margins_document(spec.latency) | {"warmup": _duration(spec.latency_warmup_s)},
         "breaker": {
             "ratio": spec.breaker.ratio,
             "errors": spec.breaker.errors_abs,
@@ -214,10 +214,6 @@ def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
     # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
     default_window_s = max(60.0, 2 * spec.stale_after_s)
     return document if spec.window_s == default_window_s else document | {"window": _duration(spec.window_s)}
-
-
-def _latency_warmup(spec: AnalysisSpec) -> dict[str, Any]:
-    return {} if spec.latency_warmup_s is None else {"warmup": _duration(spec.latency_warmup_s)}
 
 
 def _margins_document(margins: Margins) -> dict[str, Any]:

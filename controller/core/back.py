@@ -10,7 +10,7 @@ from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, stable_down, to
 from gates.kill import KillAnswerKind
 
-NOT_HARM = frozenset({"handing_over", "lease_expired"})
+NOT_HARM = frozenset({"handing_over", "lease_expired", "found_lower"})
 """Marks of this release that took traffic off the canary without anything being wrong with it."""
 
 
@@ -113,6 +113,10 @@ def rule_halted(scene: Scene) -> Release | None:
         return hold(scene, Reason("kill_unreadable", seen.kill.text))
     if release.cause is not None:
         return roll_back(release, release.cause, scene.now_s)
+    mark = seen.route.mark if seen.route is not None else None
+    if mark is not None and mark.release_id == release.id and mark.code == "aborted":
+        # Somebody aborted it while the store was down, and was told that the record follows.
+        return roll_back(release, Reason(mark.code, mark.text), scene.now_s)
     if release.weight_pct or seen.route is None or seen.route.live_pct != 0:
         text = "the kill was released: traffic goes back to stable before the release starts again"
         return hold(scene, Reason("kill_released", text), weight_pct=0)

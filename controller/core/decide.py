@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from analysis.judge import judge
-
 from analysis.model import Verdict
 from controller.core.check import check
 from controller.core.model import Observation, Phase, Release
@@ -47,8 +46,16 @@ def decide(release: Release, seen: Observation, now_s: float, epoch: int | None 
 def _assess(release: Release, seen: Observation, now_s: float) -> tuple[Release, Verdict | None]:
     if release.phase not in CARRIES or release.judge is None or seen.readings is None:
         return release, None
-    state, verdict = judge(release.app.analysis, release.judge, seen.readings, now_s)
+    # While stable rolls, the roles' shares of the requests say nothing about the weight.
+    share_pct = float(release.weight_pct) if _stands(release, seen) else None
+    state, verdict = judge(release.app.analysis, release.judge, seen.readings, now_s, share_pct)
     return replace(release, judge=state), verdict
+
+
+def _stands(release: Release, seen: Observation) -> bool:
+    """Whether the committed weight is what users get: then lost requests can be told from a low weight."""
+    live_pct = seen.route.live_pct if seen.route is not None else None
+    return release.phase is not Phase.PROMOTING and live_pct == release.weight_pct
 
 
 def _note_drift(release: Release, seen: Observation) -> Release:

@@ -168,6 +168,13 @@ class Parts:
         wait_until(part, lambda: answers(f"http://127.0.0.1:{exporter_port}/metrics"))
         return Haproxy(part, port, exporter_port, admin)
 
+    def haproxy_again(self, before: Haproxy) -> Part:
+        """HAProxy with the configuration it had, after it is gone."""
+        before.part.stop()
+        part = self.start("haproxy", [program_path("haproxy"), "-W", "-f", str(self.directory / "haproxy.cfg")])
+        wait_until(part, lambda: answers(f"http://127.0.0.1:{before.exporter_port}/metrics"))
+        return part
+
     def guard(self, haproxy: Haproxy) -> Guard:
         listen, state = self.directory / "guard.sock", self.directory / "guard"
         sockets = ["--haproxy", str(haproxy.socket), "--listen", str(listen)]
@@ -256,9 +263,3 @@ def wait_until(part: Part, ready: Callable[[], bool], deadline_s: float = START_
         if time.monotonic() > end_s:
             raise Failed(f"{part.name} did not answer within {deadline_s:g} s: {part.tail()}")
         time.sleep(0.05)
-
-
-def accepts_tcp(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

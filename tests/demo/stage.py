@@ -10,14 +10,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.demo.load import LoadThread
-from tests.demo.parts import Failed, Guard, Haproxy, Part, Parts, Prometheus, accepts_tcp, free_ports, wait_until
+from tests.demo.parts import Failed, Guard, Haproxy, Part, Parts, Prometheus, answers, free_ports, wait_until
 
 RATE_PER_S = 300.0
 USERS = 5_000
@@ -26,7 +26,7 @@ SLOW_S = 0.5
 SHORT_SETTINGS = {
     "steps": [5, 25, 50],
     "minBake": "5s",
-    "prepareDeadline": "12s",
+    "prepareDeadline": "20s",
     "promoteDeadline": "60s",
     "drain": "1s",
     "lease": "15s",
@@ -68,7 +68,12 @@ def application(parts: Parts, haproxy: Haproxy, guard: Guard, prometheus: Promet
         "metrics": {
             "prometheus": prometheus.url,
             "counters": [
-                {"name": "errors", "total": [replies % "", *broken], "bad": [replies % ',code="5xx"', *broken]}
+                {
+                    "name": "errors",
+                    "total": [replies % "", *broken],
+                    "bad": [replies % ',code="5xx"', *broken],
+                    "sloBadFraction": 0.02,
+                }
             ],
             "latency": [
                 {
@@ -80,6 +85,7 @@ def application(parts: Parts, haproxy: Haproxy, guard: Guard, prometheus: Promet
         },
         "analysis": {
             "warmup": "1s",
+            "latency": {"warmup": "1s"},
             "block": "1s",
             "minRequests": 30,
             "staleAfter": "5s",
@@ -108,6 +114,14 @@ class Stage:
     controller: Controller
     load: LoadThread
 
+    def with_haproxy_again(self) -> Stage:
+        """The same configuration on the same ports, started again."""
+        return replace(self, haproxy=replace(self.haproxy, part=self.parts.haproxy_again(self.haproxy)))
+
+    def with_guard_again(self) -> Stage:
+        """A new guard on the record of the old one."""
+        return replace(self, guard=self.parts.guard(self.haproxy))
+
     def interlock(self) -> list[str]:
         """The command line, as a user would call it."""
         return [sys.executable, "-m", "api.cli"]
@@ -133,11 +147,20 @@ def start_controller(parts: Parts, name: str = "controller") -> Controller:
     settings = parts.directory / "settings.yaml"
     settings.write_text(yaml.safe_dump({"dataDir": str(parts.directory / "data"), "port": port, "logFormat": "json"}))
     part = parts.start(name, [sys.executable, "-m", "api.cli", "serve", "--config", str(settings)])
-    wait_until(part, lambda: accepts_tcp(port))
+    wait_until(part, lambda: answers(f"http://127.0.0.1:{port}/healthz"))
     found = re.search(r"\bil_[A-Za-z0-9_-]+", part.log.read_text())
     if found is None:
         raise Failed(f"the controller printed no first token: {part.tail()}")
     return Controller(part, f"http://127.0.0.1:{port}", found.group(0), settings)
+
+
+def restart_controller(on: Stage) -> Stage:
+    """A new controller on the old one's data directory and port, after the old one is gone."""
+    old = on.controller
+    old.part.stop()
+    part = on.parts.start("controller-again", [sys.executable, "-m", "api.cli", "serve", "--config", str(old.settings)])
+    wait_until(part, lambda: answers(f"{old.url}/healthz"))
+    return replace(on, controller=replace(old, part=part))
 
 
 @contextmanager

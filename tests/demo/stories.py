@@ -154,7 +154,7 @@ def kill(stage: Stage, tell: Tell) -> Outcome:
 
 def _released(stage: Stage, tell: Tell) -> str:
     """Releasing is a separate decision; the release then starts again at step 0, and we abort it."""
-    engaged = stage.get("/v1/kill-switch")["engaged"]
+    engaged = stage.get("/v1/kill-switch")["items"]
     run(stage, tell, "unkill", str(engaged[0]["id"]), "--reason", "the demo is over it")
     if not _until(lambda: latest(stage)["phase"] in ("preparing", "progressing")):
         return f"after the kill was released the release was {latest(stage)['phase']}"

@@ -293,7 +293,7 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
         breaker=Breaker(draw(st.floats(1, 100)), draw(fractions), draw(fractions), draw(st.floats(0, 300))),
         block_s=draw(st.floats(0.5, 60)),
         settle_s=draw(st.floats(0, 30)),
-        latency_warmup_s=draw(st.none() | seconds),
+        latency_warmup_s=draw(seconds),
     )
 
 

@@ -16,7 +16,7 @@ START_S = 10_000.0
 
 def spec_of(**analysis: object) -> AnalysisSpec:
     metrics = {"prometheus": "http://x", "preset": "generic", "sloBadFraction": 0.01, "sloSlowFraction": 0.05}
-    return parse_analysis(metrics, {"warmup": 5, "block": 2, "settle": 0, **analysis})
+    return parse_analysis(metrics, {"warmup": 5, "latency": {"warmup": 5}, "block": 2, "settle": 0, **analysis})
 
 
 SPEC = spec_of()

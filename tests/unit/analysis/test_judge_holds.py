@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from analysis.judge import judge, new_state, next_step
-from analysis.model import Judgement, JudgeState, Outcome, Readings, Role
+from analysis.model import Judgement, JudgeState, Outcome, Reading, Readings, Role
 from tests.fakes.metrics import Trouble
 from tests.unit.analysis.release_run import SPEC, START_S, Run, failed, spec_of
 
@@ -61,6 +61,25 @@ def test_fresh_is_the_newest_canary_sample() -> None:
     assert run.second().fresh_at_s == run.now_s
     run.metrics.trouble[Role.CANARY] = Trouble(Outcome.UNREADABLE)
     assert run.seconds(5)[-1].fresh_at_s == run.now_s - 5
+
+
+def test_a_metric_that_has_not_been_seen_yet_holds_however_many_requests_the_others_have() -> None:
+    class Unmoved(Run):
+        """Latency has its series of the canary, and they do not move."""
+
+        def read(self) -> Readings:
+            readings = super().read()
+            return replace(readings, items=tuple(unmoved(reading) for reading in readings.items))
+
+    def unmoved(reading: Reading) -> Reading:
+        if reading.role is not Role.CANARY or "_bucket" not in reading.metric:
+            return reading
+        still = (replace(one, points=tuple(replace(p, value=0.0) for p in one.points)) for one in reading.series)
+        return replace(reading, series=tuple(still))
+
+    verdicts = Unmoved().seconds(60)
+    assert not any(verdict.may_advance for verdict in verdicts)
+    assert "not enough canary requests for latency" in verdicts[-1].text
 
 
 def test_too_few_requests_hold_and_say_how_many_are_needed() -> None:
