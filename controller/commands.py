@@ -67,9 +67,10 @@ class Commands:
         epoch: Callable[[], int],
         last_seen: Callable[[str], Release | None] = lambda _id: None,
         new_id: Callable[[str], str] = new_release_id,
+        registered: Callable[[], None] = lambda: None,
     ) -> None:
         self._ports, self._wake, self._epoch = ports, wake, epoch
-        self._last_seen, self._new_id = last_seen, new_id
+        self._last_seen, self._new_id, self._registered = last_seen, new_id, registered
 
     def register(
         self, app: Application, actor: str, revision: int | None = None, answer_of: ApplicationAnswerOf | None = None
@@ -84,12 +85,13 @@ class Commands:
             raise Rejected("conflict", f"application {app.name} is at revision {found}, not {revision}: read it again")
         if stored is not None and not stored.deleted and stored.app == app:
             return stored
-        after = replace(stored, app=app, deleted=False) if stored else StoredApplication(app)
+        after = _registered_over(stored, app) if stored else StoredApplication(app)
         kind = "application_changed" if stored else "application_registered"
         record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
         registered = replace(after, revision=found + 1)
         answered = answer_of(registered) if answer_of else None
         self._ports.store.commit(Commit(records=(record,), application=after, answered=answered))
+        self._registered()
         return registered
 
     def unregister(self, name: str, actor: str, answered: Answered | None = None) -> None:
@@ -279,3 +281,9 @@ class Commands:
             app.environment if app is not None else None,
             numbers=dict(n),
         )
+
+
+def _registered_over(stored: StoredApplication, app: Application) -> StoredApplication:
+    """What was deleted and comes back with another target has no version that serves."""
+    other = stored.deleted and stored.app.target != app.target
+    return replace(stored, app=app, deleted=False, stable_version=None if other else stored.stable_version)

@@ -140,8 +140,8 @@ def internal_error(request_id: str) -> ProblemError:
         500,
         "internal_error",
         "A bug of ours",
-        "This is a bug of Interlock. Look for the request id in the controller's log; a stop can still be sent with "
-        "`interlock kill --direct`.",
+        "This is a bug of Interlock. Look for the request id in the controller's log; traffic can "
+        "still be stopped by touching a HALT file in the guard's state directory.",
         request_id=request_id,
     )
 

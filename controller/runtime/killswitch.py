@@ -21,6 +21,7 @@ ROUTE_WAIT_S = 5.0
 """How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
 
 EFFECTIVE, PENDING, FAILED = "effective", "pending", "failed"
+ID_PREFIX = "k-"
 EVERY_ROUTE = "route:*"
 """The path of all covered routes, while it cannot be said which they are."""
 
@@ -80,7 +81,7 @@ class KillSwitch:
 
     def engage(self, verb: Verb, scope: Scope, actor: str, reason: str = "") -> Engaged:
         """Latch first in memory, then on the routes, then in the file and the store. Needs no reason."""
-        identifier = f"k-{secrets.token_hex(5)}"
+        identifier = ID_PREFIX + secrets.token_hex(5)
         engagement = Engagement(identifier, verb, scope, actor, self._clock.now_s(), reason[:1000])
         with self._lock:
             self._memory = union((self._memory, KillState((engagement,))))
@@ -98,7 +99,7 @@ class KillSwitch:
         Once the store holds it, it is done: a file that misses it only keeps it engaged while the store is unreadable.
         """
         known = {e.id: e for e in self.state().engaged}
-        engagement = known[engagement_id]
+        engagement = known.get(engagement_id) or {e.id: e for e in self.orphans()}[engagement_id]
         draft = Draft(
             "kill_released",
             self._clock.now_s(),
@@ -106,7 +107,7 @@ class KillSwitch:
             f"kill {engagement_id} over {engagement.scope} released: {reason[:800]}",
             numbers={"kill": engagement_id},
         )
-        if engagement not in self._store.kills().engaged:
+        if engagement_id not in {e.id for e in self._store.kills().engaged}:
             # Engaged while the store was down: what it did is put on record before it is over.
             self._record(engagement, (), late=True)
         self._store.commit(Commit(records=(draft,), release_kill=engagement_id))
@@ -115,6 +116,24 @@ class KillSwitch:
         self._try("file", lambda: self._file.release(engagement_id))
         self._log("kill_released", kill=engagement_id, actor=actor)
         return engagement
+
+    def orphans(self) -> tuple[Engagement, ...]:
+        """Kills that only a route remembers: their process died before it could write them down. They hold, and are
+        released like any other."""
+        state = self.state()
+        known = {e.id for e in state.engaged} | state.released
+        found: dict[str, Engagement] = {}
+        for app in self._applications():
+            try:
+                route = self._router.read(app)
+            except PortError:
+                continue
+            verb, scope = Verb.HALT if route.weight_pct else Verb.REVERT, Scope(ScopeKind.APPLICATION, app.name)
+            for mark in route.halts:
+                if mark.engagement is not None and mark.engagement.startswith(ID_PREFIX):
+                    orphan = Engagement(mark.engagement, verb, scope, "unknown", self._clock.now_s(), mark.text)
+                    found.setdefault(orphan.id, orphan)
+        return tuple(orphan for key, orphan in found.items() if key not in known)
 
     def load(self) -> None:
         """Take what the other sources hold into memory, once at the start, so that one of them may fail later."""

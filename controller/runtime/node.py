@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from controller.commands import Commands
-from controller.ports import Fenced, Ports
+from controller.ports import Fenced, PortError, Ports
 from controller.reconcile import Reconciler
 from controller.runtime.directory import Directory
 from controller.runtime.doors import Doors
@@ -45,7 +45,9 @@ class Node:
         jobs = self._jobs()
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
-        commands = Commands(ports, self._queue.add, lambda: epoch, reconciler.last_seen)
+        commands = Commands(
+            ports, self._queue.add, lambda: epoch, reconciler.last_seen, registered=self._refresh_directory
+        )
         self.doors = Doors(commands, switch, ports.store, ports.clock, self.health)
 
     def start(self) -> None:
@@ -86,6 +88,13 @@ class Node:
         if self._leading:
             for app in self._directory.applications():
                 self._queue.remember(REST + app.name)
+
+    def _refresh_directory(self) -> None:
+        """A kill has to cover what was registered a moment ago; if it cannot be read, the next beat brings it."""
+        try:
+            self._directory.refresh()
+        except PortError as error:
+            self._ports.log("directory_stale", trouble=str(error))
 
     def _run(self, key: str) -> float | None:
         """One pass. A release and the rest of its application never run at the same time."""
