@@ -148,9 +148,9 @@ class KillSwitch:
         except PortError:
             return 0
         filed = self._file.read()
-        missing = [e for e in union((self._memory, filed)).engaged if e not in stored.engaged]
+        known = {e.id for e in stored.engaged} | stored.released
         done = 0
-        for engagement in (e for e in missing if e.id not in stored.released):
+        for engagement in (e for e in union((self._memory, filed)).engaged if e.id not in known):
             done += self._try("store", lambda e=engagement: self._record(e, (), late=True)).state == EFFECTIVE  # type: ignore[misc]
         if filed.readable:
             kept = {e.id for e in filed.engaged} | filed.released

@@ -239,11 +239,16 @@ def test_with_the_store_away_a_violation_moves_nothing(world: World, monkeypatch
 def test_with_the_store_away_a_phase_that_would_move_without_lowering_does_not_move(world: World) -> None:
     release_id = world.deploy().id
     world.turn()
+    world.turn()
+    world.fake_workload.tick(5)
     world.store.fail(DOWN, "release", "active")
     world.loop.run(release_id)
     seen = world.loop.last_seen(release_id)
     assert seen is not None
-    assert seen.phase is Phase.PREPARING
+    assert (seen.phase, world.live()) == (Phase.PREPARING, 0)
+    world.store.heal()
+    world.turn()
+    assert world.newest().phase is Phase.PROGRESSING
 
 
 def test_what_is_remembered_for_a_store_outage_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.model import Role
 from controller.commands import Rejected
-from controller.core.model import HaltCause, IntentKind, Phase, ProcessesTarget
+from controller.core.model import HaltCause, IntentKind, Mark, Phase, ProcessesTarget
 from controller.core.moves import ENDED
 from controller.ports import Fenced, RouteWrite, Unavailable
 from gates.kill import Verb, parse_scope
@@ -178,6 +178,27 @@ def test_an_unreadable_switch_holds_and_releases_nothing(world: World) -> None:
     assert "the kill switch cannot be read" in world.sentence()
     world.store.heal()
     world.until_phase(Phase.SUCCEEDED)
+
+
+def test_a_halt_file_beside_the_guard_stops_a_release_without_controller_or_store(world: World) -> None:
+    world.deploy()
+    world.until_live(20)
+    world.fake_router.files.add("HALT")
+    world.seconds(2, controller=False)
+    assert world.live() == 0
+    world.seconds(2)
+    assert world.newest().phase is Phase.HALTED
+    assert "the route itself carries a kill" in world.sentence()
+    world.seconds(30)
+    assert (world.newest().phase, world.live()) == (Phase.HALTED, 0)
+
+
+def test_a_halt_that_only_the_route_knows_freezes_the_weight(world: World) -> None:
+    world.deploy()
+    world.until_live(20)
+    world.fake_router.halt(world.app, Mark(None, "killed", "by hand", "k-elsewhere"), revert=False)
+    world.seconds(30)
+    assert (world.newest().phase, world.live(), world.newest().halt) == (Phase.HALTED, 20, HaltCause.KILL_HALT)
 
 
 CALLS = ["write", "lower", "claim", "commit", "ensure", "renew"]

@@ -290,3 +290,55 @@ def test_a_kill_the_store_never_heard_of_is_put_on_record_before_its_release(sta
     written = [(record.draft.type, record.draft.late) for record in stage.memory_store.audit(Page())]
     assert written == [("kill_engaged", True), ("kill_released", False)]
     assert stage.switch.state().engaged == ()
+
+
+def test_an_engagement_that_the_file_shortened_is_still_the_same_after_a_restart(stage: SwitchStage) -> None:
+    stage.switch.engage(Verb.REVERT, FLEET, "a" * 300)
+    again = stage.start()
+    again.load()
+    stage.told.clear()
+    assert again.sync() == 0
+    assert stage.told == []
+    again.close()
+
+
+def orphaned(stage: SwitchStage, verb: Verb = Verb.REVERT) -> str:
+    """A kill whose process died after it had written the routes, and before it could write anything else."""
+    stage.file.fail(DOWN, "engage")
+    stage.store.fail(DOWN, "commit")
+    engaged = stage.switch.engage(verb, parse_scope("application:shop"), "ann").engagement
+    stage.file.heal()
+    stage.store.heal()
+    stage.switch = stage.start()
+    return engaged.id
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_a_kill_that_only_a_route_remembers_is_listed_and_can_be_released(stage: SwitchStage, verb: Verb) -> None:
+    name = orphaned(stage, verb)
+    (orphan,) = stage.switch.orphans()
+    assert (orphan.id, orphan.verb, str(orphan.scope)) == (name, verb, "application:shop")
+    stage.switch.release(name, "bob", "looked at it")
+    assert stage.switch.orphans() == ()
+    assert name in stage.switch.state().released
+    types = [(record.draft.type, record.draft.late) for record in stage.memory_store.audit(Page())]
+    assert types == [("kill_engaged", True), ("kill_released", False)]
+
+
+def test_what_is_engaged_or_a_file_beside_the_guard_is_no_orphan(stage: SwitchStage) -> None:
+    stage.switch.engage(Verb.REVERT, parse_scope("application:shop"), "ann")
+    stage.fake_router.files.add("HALT")
+    stage.fake_router.tick()
+    assert stage.halts(stage.pay) == ["file:HALT"]
+    assert stage.switch.orphans() == ()
+
+
+def test_a_route_that_cannot_be_read_hides_no_orphan_of_another(stage: SwitchStage) -> None:
+    name = orphaned(stage)
+
+    def unreachable(app: Application) -> None:
+        if app.name == "pay":
+            raise DOWN
+
+    stage.router.watch("read", unreachable)
+    assert [orphan.id for orphan in stage.switch.orphans()] == [name]
