@@ -19,6 +19,7 @@ from tests.unit.core.build import (
     NEW,
     OLD,
     T0,
+    a_mark,
     a_release,
     a_role,
     a_route,
@@ -176,3 +177,18 @@ def test_a_dead_stable_is_named_again_after_a_kill_hid_it() -> None:
 @pytest.mark.parametrize("phase", [p for p in sorted(set(Phase) - ENDED) if p is not Phase.HALTED])
 def test_what_is_not_halted_is_none_of_that_rules_business(phase: Phase) -> None:
     assert rule_halted(scene_of(a_release(phase))) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "phase"),
+    [
+        (a_mark("aborted"), Phase.ROLLING_BACK),
+        (a_mark("aborted", release_id="shop-0"), Phase.PENDING),
+        (a_mark("killed"), Phase.PENDING),
+        (None, Phase.PENDING),
+    ],
+)
+def test_an_abort_that_only_the_route_knows_is_not_lost_when_the_kill_is_released(mark: object, phase: Phase) -> None:
+    after = rule_halted(scene_of(halted_by_kill(), route=a_route(0, mark=mark)))
+    assert after is not None
+    assert after.phase is phase

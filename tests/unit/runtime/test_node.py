@@ -13,7 +13,7 @@ import pytest
 from analysis.model import Role
 from controller.commands import Submission
 from controller.core.model import Phase
-from controller.ports import Message, Store
+from controller.ports import Message, Store, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.node import REST, Node
 from gates.kill import Verb, parse_scope
@@ -159,3 +159,19 @@ def test_the_doors_wake_the_release_they_change(stage: Stage) -> None:
     assert stage.node._queue.depth() == 1
     stage.node._run(done.release.id)
     assert stage.world.newest().phase is Phase.PREPARING
+
+
+def test_a_new_application_is_covered_at_once_or_by_the_next_beat_when_it_cannot_be_read(stage: Stage) -> None:
+    stage.node._refresh_directory()
+    assert [app.name for app in stage.node._directory.applications()] == ["shop"]
+    stage.world.store.fail(Unavailable("planted by the test"), "applications")
+    stage.node._refresh_directory()
+    assert stage.world.told[-1] == {"event": "directory_stale", "trouble": "planted by the test"}
+    assert [app.name for app in stage.node._directory.applications()] == ["shop"]
+
+
+def test_a_node_that_cannot_stop_in_time_says_so(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.node._schedule.start()
+    monkeypatch.setattr(stage.node._queue, "stop", lambda: False)
+    stage.node.stop()
+    assert stage.world.told[-1]["event"] == "stop_timed_out"
