@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.model import Judgement
+from controller.core.effects import AT_ZERO
 from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, stable_down, to
 from gates.kill import KillAnswerKind
 
-NOT_HARM = frozenset({"handing_over", "lease_expired", "found_lower"})
+NOT_HARM = frozenset({AT_ZERO, "lease_expired", "found_lower"})
 """Marks of this release that took traffic off the canary without anything being wrong with it."""
 
 

@@ -10,6 +10,9 @@ from controller.core.model import HaltCause, Mark, Observation, Phase, Release, 
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES
 
+AT_ZERO = "at_zero"
+"""The code of a mark that only says that this release has no traffic now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lower:
@@ -107,9 +110,13 @@ def _drained(release: Release, now_s: float) -> bool:
 
 
 def mark_of(release: Release) -> Mark:
-    """The mark that a move back to stable leaves on the route, so that the record can follow if the store is down."""
+    """The mark that a move back to stable leaves on the route, so that the record can follow if the store is down.
+
+    A release that goes on stands at 0 for something that it waits for, which is no cause to roll it back later.
+    """
     cause = release.cause or release.reason
-    return Mark(release.id, cause.code, cause.text[:400])
+    goes_on = release.cause is None and release.phase in (Phase.PREPARING, *CARRIES)
+    return Mark(release.id, AT_ZERO if goes_on else cause.code, cause.text[:400])
 
 
 def rest_effects(seen: Observation, stable_version: str | None) -> tuple[Effect, ...]:

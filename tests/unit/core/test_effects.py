@@ -138,7 +138,14 @@ def test_traffic_comes_before_instances(phase: Phase) -> None:
 
 def test_the_mark_on_the_route_names_the_cause_and_is_bounded() -> None:
     assert mark_of(replace(BACK, reason=Reason("draining", "waits"))) == Mark("shop-1", "errors", "too many errors")
-    assert mark_of(a_release(cause=None, reason=Reason("x", "y" * 900))) == Mark("shop-1", "x", "y" * 400)
+    halted = a_release(Phase.HALTED, cause=None, reason=Reason("x", "y" * 900))
+    assert mark_of(halted) == Mark("shop-1", "x", "y" * 400)
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.PROGRESSING, Phase.PAUSED, Phase.PROMOTING])
+def test_the_mark_of_a_release_that_only_waits_at_zero_is_no_cause_to_roll_it_back(phase: Phase) -> None:
+    waiting = a_release(phase, weight_pct=0, cause=None, reason=Reason("route_unreadable", "no answer"))
+    assert mark_of(waiting) == Mark("shop-1", "at_zero", "no answer")
 
 
 @pytest.mark.parametrize(

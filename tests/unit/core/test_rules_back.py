@@ -68,7 +68,7 @@ def test_a_route_taken_down_for_this_release_rolls_it_back(phase: Phase) -> None
         a_route(10),
         a_route(0, mark=a_mark("aborted", release_id="shop-0")),
         a_route(0, mark=a_mark("killed", release_id=None, engagement="k-1")),
-        a_route(0, mark=a_mark("handing_over")),
+        a_route(0, mark=a_mark("at_zero")),
         a_route(0, mark=a_mark("lease_expired")),
     ],
 )
