@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from tests.demo.load import Report
 from tests.demo.stage import SLOW_S, Stage, settle
@@ -140,11 +141,11 @@ def kill(stage: Stage, tell: Tell) -> Outcome:
         return Outcome(title, "not started", 0.0, Report(), None, "the deploy was not accepted")
     if not _until(lambda: int(str(latest(stage)["weight_pct"])) >= 25):
         return Outcome(title, str(latest(stage)["phase"]), 0.0, Report(), None, "it never reached 25 %")
-    pressed_s = time.time()
     code = run(stage, tell, "kill", "application:shop", "--reason", "the demo presses the button")
     settle(2.0)
     report = stage.load.records.report(since_s=began_s, slow_s=SLOW_S)
-    back = max(0.0, (report.last_canary_s or pressed_s) - pressed_s)
+    engaged_s = datetime.fromisoformat(stage.get("/v1/kill-switch")["items"][0]["at"]).timestamp()
+    back = max(0.0, (report.last_canary_s or engaged_s) - engaged_s)
     halted = str(latest(stage)["phase"])
     refused = run(stage, tell, "deploy", "shop", "v9")
     run(stage, tell, "kill-status")
