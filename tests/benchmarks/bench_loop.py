@@ -137,7 +137,7 @@ class Bench:
         now_s = self.clock.now_s()
         judge = new_state(now_s - 100.0)
         release = Release(
-            f"{name}", self.app, "v1", "v2", Phase.PROGRESSING, "bench", now_s, now_s - 100.0, Reason("baking", "bench"),
+            name, self.app, "v1", "v2", Phase.PROGRESSING, "bench", now_s, now_s - 100.0, Reason("baking", "bench"),
             step=0, weight_pct=5, peak_weight_pct=5, baking_since_s=now_s - 90.0, progressing_since_s=now_s - 95.0,
             judge=judge,
         )  # fmt: skip
