@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -52,17 +53,25 @@ class RunningNode:
         self._closing.close()
 
 
-def build(settings: Settings) -> RunningNode:
-    """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
+@contextmanager
+def opened_store(settings: Settings) -> Iterator[SqlStore]:
+    """The store, held as a controller holds it, without leading. Raises DataDirectoryBusy, OSError or a PortError."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with ExitStack() as opening:
-        opening.callback(_lock(settings.data_dir / "lock").close)
-        clock, log = SystemClock(), controller_log()
-        metrics = PrometheusMetrics(clock.monotonic_s, clock.sleep_s)
+    log = controller_log()
+    with closing(_lock(settings.data_dir / "lock")):
         store = SqlStore.open(
             settings.data_dir / "interlock.db", held=lambda corrupt: log("row_held", trouble=str(corrupt), page=True)
         )
-        opening.callback(store.close)
+        with closing(store):
+            yield store
+
+
+def build(settings: Settings) -> RunningNode:
+    """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
+    with ExitStack() as opening:
+        clock, log = SystemClock(), controller_log()
+        metrics = PrometheusMetrics(clock.monotonic_s, clock.sleep_s)
+        store = opening.enter_context(opened_store(settings))
         epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", clock.now_s())
         router = HaproxyRouter()
         opening.callback(router.close)

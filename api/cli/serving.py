@@ -17,8 +17,9 @@ from api.cli.output import Output
 from api.http.app import build_app
 from api.http.logs import configure_logs
 from api.http.server import CannotListen, bind, server_of
-from api.http.tokens import bootstrap_token
-from controller.main import DataDirectoryBusy, RunningNode, build
+from api.http.tokens import bootstrap_token, recovery_token
+from controller.adapters.clock import SystemClock
+from controller.main import DataDirectoryBusy, RunningNode, build, opened_store
 from controller.ports import PortError
 from controller.settings import Settings
 
@@ -55,14 +56,35 @@ def _check_tls(settings: Settings) -> None:
         raise NotStarted(f"{text}: {error.strerror or error}") from error
 
 
-@contextlib.contextmanager
-def _node(settings: Settings) -> Iterator[RunningNode]:
+def new_admin_token(settings: Settings, out: Output) -> Exit:
+    """Print a further admin token, for when all are lost. Whoever may write the data directory may do this; the
+    controller must be stopped, and the record shows it."""
     try:
-        node = build(settings)
+        with _opened(settings), opened_store(settings) as store:
+            token = recovery_token(store, SystemClock())
+    except NotStarted as error:
+        out.error(str(error))
+        return Exit.FAILED
+    out.note("a new admin token, shown only now; revoke those that were lost:")
+    out.secret(token)
+    return Exit.DONE
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings) -> Iterator[None]:
+    """Turns what can go wrong with the data directory into one line."""
+    try:
+        yield
     except (DataDirectoryBusy, PortError) as error:
         raise NotStarted(str(error)) from error
     except OSError as error:
         raise NotStarted(f"the data directory {settings.data_dir} cannot be used: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _node(settings: Settings) -> Iterator[RunningNode]:
+    with _opened(settings):
+        node = build(settings)
     try:
         yield node
     finally:
@@ -73,13 +95,14 @@ def _serve(node: RunningNode, settings: Settings, listener: socket.socket, out: 
     log = structlog.get_logger("interlock.serve")
     try:
         token = bootstrap_token(node.doors.store, node.doors.clock)
+        if token is not None:
+            # At once: what fails after this must not lose the only token.
+            out.note("the first admin token, shown only now:")
+            out.secret(token)
         server = server_of(build_app(node.doors, settings), settings)
         node.start()
-    except PortError as error:
+    except (PortError, OSError) as error:
         raise NotStarted(str(error)) from error
-    if token is not None:
-        out.note("the first admin token, shown only now:")
-        out.secret(token)
     listening = settings.model_copy(update={"port": listener.getsockname()[1]})
     log.info("listening", url=listening.url, data_dir=str(settings.data_dir))
 

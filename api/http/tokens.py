@@ -56,13 +56,18 @@ def state_of(token: Token, now_s: float) -> str:
 
 def bootstrap_token(store: Store, clock: Clock) -> str | None:
     """The first admin token of a new installation, as text; None when there are tokens already. Raises PortError."""
-    if store.tokens():
-        return None
+    return None if store.tokens() else _admin(store, clock, "admin", "the first admin token of this installation")
+
+
+def recovery_token(store: Store, clock: Clock) -> str:
+    """A further admin token for whoever holds the data directory, as text. Raises PortError."""
+    return _admin(store, clock, "recovery", "an admin token made on the machine, with --new-admin-token")
+
+
+def _admin(store: Store, clock: Clock, name: str, why: str) -> str:
     now_s = clock.now_s()
-    minted = mint("admin", "admin", now_s)
-    record = Draft(
-        "token_created", now_s, "controller", "the first admin token of this installation", numbers=facts(minted.token)
-    )
+    minted = mint(name, "admin", now_s)
+    record = Draft("token_created", now_s, "controller", why, numbers=facts(minted.token))
     store.commit(Commit(records=(record,), tokens=(minted.token,)))
     return minted.text
 

@@ -46,7 +46,9 @@ class Schedule:
         self._scheduler.start()
 
     def stop(self) -> None:
-        self._scheduler.shutdown(wait=False)
+        """Also when it never started, so that a start that failed can be cleaned up after."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
 
 
 def _wrapped(job: Job, pulse: Pulse, log: Callable[..., None]) -> Callable[[], None]:

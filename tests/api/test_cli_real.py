@@ -233,6 +233,38 @@ def test_serve_prints_its_first_token_once_and_stops_cleanly(tmp_path: Path) -> 
     assert token not in first.err.read_text() + second.err.read_text()
 
 
+def test_a_start_that_fails_after_the_first_token_was_made_has_shown_it_and_says_why_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_self: object) -> None:
+        raise Unavailable("the disk went away")
+
+    monkeypatch.setattr("controller.runtime.directory.Directory.refresh", failing)
+    args = ["serve", "--data-dir", str(tmp_path / "data"), "--port", "0"]
+    result = CliRunner().invoke(build(), args, catch_exceptions=False)
+    assert result.exit_code == Exit.FAILED
+    assert result.stdout.startswith("il_")
+    assert result.stderr.splitlines()[-1].endswith("the disk went away")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.timeout(60)
+def test_whoever_holds_the_data_directory_can_make_an_admin_token_that_works_and_is_on_record(tmp_path: Path) -> None:
+    first = Served(tmp_path, "--port", "0")
+    first.url()
+    busy = refused(tmp_path, "--new-admin-token")
+    assert (busy.returncode, busy.stdout) == (Exit.FAILED, "")
+    assert "another interlock runs" in busy.stderr
+    assert first.stop(signal.SIGTERM) == 0
+    made = refused(tmp_path, "--new-admin-token")
+    assert made.returncode == Exit.DONE, made.stderr
+    second = Served(tmp_path, "--port", "0")
+    headers = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    audit = httpx.get(f"{second.url()}/v1/audit", params={"type": "token_created"}, headers=headers, timeout=5.0)
+    assert second.stop(signal.SIGTERM) == 0
+    assert "--new-admin-token" in audit.text
+
+
 def refused(tmp_path: Path, *flags: str) -> Any:
     command = [sys.executable, "-m", "api.cli", "serve", "--data-dir", str(tmp_path / "data"), *flags]
     env = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}

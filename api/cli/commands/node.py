@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command("guard", rich_help_panel=PANEL, help=GUARD_HELP, context_settings=passing)(guard)
 
 
-def serve(
+def serve(  # noqa: PLR0913  one parameter per flag
     config: Annotated[Path | None, option("--config", "FILE", "Settings file, YAML (INTERLOCK_SERVE_CONFIG).")] = None,
     data_dir: Annotated[
         Path | None, option("--data-dir", "DIR", "Where state is kept; one controller per directory.")
@@ -46,6 +46,9 @@ def serve(
         bool | None, flag("--insecure", "Listen beyond this machine without TLS, behind a TLS proxy.")
     ] = None,
     log_format: Annotated[str | None, option("--log-format", "FORMAT", "json or text.")] = None,
+    new_admin_token: Annotated[
+        bool, flag("--new-admin-token", "Print a further admin token and end; for when all are lost.")
+    ] = False,
 ) -> None:
     """Run the controller with its HTTP door.
 
@@ -64,10 +67,10 @@ def serve(
         "insecure": insecure,
         "log_format": log_format,
     }
-    raise typer.Exit(int(_serve(config, flags)))
+    raise typer.Exit(int(_serve(config, flags, new_admin_token)))
 
 
-def _serve(config: Path | None, flags: Mapping[str, Any]) -> Exit:
+def _serve(config: Path | None, flags: Mapping[str, Any], new_admin_token: bool) -> Exit:
     """The settings first: a mistake in them is told before the servers are loaded."""
     out = Output(as_json=False)
     if os.name != "posix":
@@ -82,9 +85,9 @@ def _serve(config: Path | None, flags: Mapping[str, Any]) -> Exit:
         for line in str(error).split("\n"):
             out.error(line)
         return Exit.USAGE
-    from api.cli.serving import run
+    from api.cli import serving
 
-    return run(settings, out)
+    return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out)
 
 
 def guard(ctx: typer.Context) -> None:

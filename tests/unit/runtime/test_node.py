@@ -175,3 +175,11 @@ def test_a_node_that_cannot_stop_in_time_says_so(stage: Stage, monkeypatch: pyte
     monkeypatch.setattr(stage.node._queue, "stop", lambda: False)
     stage.node.stop()
     assert stage.world.told[-1]["event"] == "stop_timed_out"
+
+
+def test_a_node_that_never_started_or_whose_start_failed_stops_without_a_word(stage: Stage) -> None:
+    stage.world.store.fail(Unavailable("planted by the test"), "applications")
+    with pytest.raises(Unavailable):
+        stage.node.start()
+    stage.node.stop()
+    assert "stop_timed_out" not in [told["event"] for told in stage.world.told]
