@@ -97,6 +97,7 @@ def build(settings: Settings) -> RunningNode:
             directory.applications,
             directory.of_release,
             log,
+            lambda: last_seen[0].running() if last_seen else (),
         )
         ports = Ports(store, router, workload_of, metrics, switch.state, clock, log)
         reconciler = Reconciler(ports, epoch, messages_of(settings.notify))

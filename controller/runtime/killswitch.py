@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from controller.core.model import Application, Mark
+from controller.core.model import Application, Mark, Release
 from controller.ports import Clock, Commit, PortError, Router, Store
 from controller.runtime.killfile import KillFile
 from gates.audit import Draft
@@ -64,9 +64,10 @@ class KillSwitch:
         applications: Callable[[], Sequence[Application]],
         application_of: Callable[[str], Application | None],
         log: Log,
+        running: Callable[[], Sequence[Release]] = tuple,
     ) -> None:
         self._store, self._router, self._file, self._clock, self._log = store, router, file, clock, log
-        self._applications, self._application_of = applications, application_of
+        self._applications, self._application_of, self._running = applications, application_of, running
         self._lock = threading.Lock()
         self._memory = KillState()
         self._pool = ThreadPoolExecutor(ROUTE_THREADS, thread_name_prefix="kill")
@@ -161,11 +162,21 @@ class KillSwitch:
         return done
 
     def covered(self, scope: Scope) -> list[Application]:
-        """The applications whose routes an engagement over ``scope`` writes."""
+        """The applications whose routes an engagement over ``scope`` writes, each route once.
+
+        A running release keeps the application it was started with: an edit since then moves neither its route nor its
+        environment, so both are covered.
+        """
+        targets = [(app, Target(app.environment, app.name)) for app in self._applications()]
         if scope.kind is ScopeKind.RELEASE:
             app = self._application_of(scope.name)
-            return [app] if app is not None else []
-        return [app for app in self._applications() if covers(scope, Target(app.environment, app.name))]
+            targets = [(app, Target(app.environment, app.name, scope.name))] if app is not None else []
+        targets += [(r.app, Target(r.app.environment, r.app.name, r.id)) for r in self._running()]
+        found: dict[tuple[str, str], Application] = {}
+        for app, target in targets:
+            if covers(scope, target):
+                found.setdefault(_key(app), app)
+        return list(found.values())
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -180,17 +191,18 @@ class KillSwitch:
         mark = Mark(None, "killed", text, engagement.id)
         revert = engagement.verb is Verb.REVERT
 
+        paths = _paths(apps)
+
         def halt(app: Application) -> PathAnswer:
-            return self._try(f"route:{app.name}", lambda: _verified(self._router, app, mark, revert))
+            return self._try(paths[_key(app)], lambda: _verified(self._router, app, mark, revert))
 
         if len(apps) == 1:
             return (halt(apps[0]),)
-        futures = {app.name: self._pool.submit(halt, app) for app in apps}
+        futures = {paths[_key(app)]: self._pool.submit(halt, app) for app in apps}
         done, _ = wait(futures.values(), timeout=ROUTE_WAIT_S)
         late = f"no answer within {ROUTE_WAIT_S:g} s, still trying"
         return tuple(
-            future.result() if future in done else PathAnswer(f"route:{name}", PENDING, late)
-            for name, future in futures.items()
+            future.result() if future in done else PathAnswer(path, PENDING, late) for path, future in futures.items()
         )
 
     def _record(self, engagement: Engagement, routes: Sequence[PathAnswer], late: bool = False) -> None:
@@ -207,6 +219,19 @@ class KillSwitch:
             self._log("kill_path_failed", path=path, trouble=trouble)
             return PathAnswer(path, FAILED, trouble)
         return PathAnswer(path, EFFECTIVE)
+
+
+def _key(app: Application) -> tuple[str, str]:
+    return app.router.guard, app.router.backend
+
+
+def _paths(apps: Sequence[Application]) -> dict[tuple[str, str], str]:
+    """How the answer calls each route: by its application, and by the backend too where an application has several."""
+    named: dict[tuple[str, str], str] = {}
+    for app in apps:
+        path = f"route:{app.name}"
+        named[_key(app)] = path if path not in named.values() else f"{path}@{app.router.backend}"
+    return named
 
 
 def _verified(router: Router, app: Application, mark: Mark, revert: bool) -> None:

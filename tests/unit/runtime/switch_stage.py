@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from controller.core.model import Application, HaproxyRoute
+from controller.core.model import Application, HaproxyRoute, Release
 from controller.ports import Commit, PortError, Router, RouteWrite, Store, StoredApplication, Unavailable
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
@@ -38,6 +38,7 @@ class SwitchStage:
             self.memory_store.commit(Commit(application=StoredApplication(app)))
             self.give(app, 20)
         self.releases: dict[str, Application] = {"shop-1": self.shop}
+        self.running: list[Release] = []
         self.lookup_error: PortError | None = None
         self.switch = self.start()
 
@@ -45,7 +46,8 @@ class SwitchStage:
         """A new process on the same file, store and routes."""
         file, router = cast(KillFile, self.file), cast(Router, self.router)
         store = cast(Store, self.store)
-        return KillSwitch(store, router, file, self.clock, self._applications, self._of_release, self._log)
+        ways = (self._applications, self._of_release, self._log, lambda: self.running)
+        return KillSwitch(store, router, file, self.clock, *ways)
 
     def give(self, app: Application, weight_pct: int) -> None:
         route = self.fake_router.claim(app, 1)

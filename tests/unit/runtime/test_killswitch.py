@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controller.core.model import Application
+from controller.core.model import Application, HaproxyRoute
 from controller.ports import Page, Unavailable
 from controller.runtime import killswitch as module
 from controller.runtime.killswitch import EFFECTIVE, FAILED, PENDING, Engaged
 from gates.kill import KillAnswerKind, Target, Verb, answer, parse_scope
+from tests.unit.core.build import a_release
 from tests.unit.runtime.switch_stage import DOWN, SwitchStage, renamed
 
 FLEET = parse_scope("fleet")
@@ -88,6 +90,26 @@ def test_which_routes_a_scope_covers(stage: SwitchStage, scope: str, covered: li
     engaged = stage.switch.engage(Verb.REVERT, parse_scope(scope), "ann")
     assert [app.name for app in stage.apps if stage.weight(app) == 0] == covered
     assert engaged.effective
+
+
+@pytest.mark.parametrize("scope", ["fleet", "environment:production", "application:shop", "release:shop-1"])
+def test_an_edit_during_a_release_does_not_take_its_route_out_of_a_kill(stage: SwitchStage, scope: str) -> None:
+    stage.running = [a_release(id="shop-1", app=stage.shop)]
+    edited = replace(stage.shop, environment="staging", router=HaproxyRoute("/run/guard.sock", "shop-new"))
+    stage.fake_router.add(edited)
+    stage.apps[0] = edited
+    stage.switch.engage(Verb.REVERT, parse_scope(scope), "ann")
+    assert stage.weight(stage.shop) == 0
+
+
+def test_two_routes_of_one_application_are_told_apart_in_the_answer(stage: SwitchStage) -> None:
+    stage.running = [a_release(id="shop-1", app=stage.shop), a_release(id="shop-2", app=stage.shop)]
+    edited = replace(stage.shop, router=HaproxyRoute("/run/guard.sock", "shop-new"))
+    stage.fake_router.add(edited)
+    stage.apps[0] = edited
+    engaged = stage.switch.engage(Verb.REVERT, parse_scope("application:shop"), "ann")
+    assert [p.path for p in engaged.paths if p.path.startswith("route:")] == ["route:shop", "route:shop@shop"]
+    assert stage.halts(edited) == stage.halts(stage.shop) == [engaged.engagement.id]
 
 
 def test_without_its_routes_a_kill_is_not_called_effective_but_is_latched_everywhere_else(stage: SwitchStage) -> None:
