@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from api.cli.exits import Exit
 from api.cli.logs import lines_to
 from api.cli.output import Output
 from api.http.app import build_app
+from api.http.connections import Listener
 from api.http.logs import configure_logs
 from api.http.server import CannotListen, bind, server_of
 from api.http.tokens import bootstrap_token, recovery_token
@@ -91,7 +91,7 @@ def _node(settings: Settings) -> Iterator[RunningNode]:
         node.stop()
 
 
-def _serve(node: RunningNode, settings: Settings, listener: socket.socket, out: Output) -> Exit:
+def _serve(node: RunningNode, settings: Settings, listener: Listener, out: Output) -> Exit:
     log = structlog.get_logger("interlock.serve")
     try:
         token = bootstrap_token(node.doors.store, node.doors.clock)
@@ -99,7 +99,7 @@ def _serve(node: RunningNode, settings: Settings, listener: socket.socket, out: 
             # At once: what fails after this must not lose the only token.
             out.note("the first admin token, shown only now:")
             out.secret(token)
-        server = server_of(build_app(node.doors, settings), settings)
+        server = server_of(build_app(node.doors, settings), settings, listener)
         node.start()
     except (PortError, OSError) as error:
         raise NotStarted(str(error)) from error

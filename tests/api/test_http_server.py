@@ -35,7 +35,7 @@ def served(stage: Stage, **given: Any) -> Iterator[str]:
     """The stage's application on a free port of loopback; yields its address."""
     settings = Settings.model_validate({"port": 0, **given})
     sock = bind(settings)
-    server: uvicorn.Server = server_of(stage.app, settings)
+    server: uvicorn.Server = server_of(stage.app, settings, sock)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()
     until(lambda: server.started)
