@@ -56,7 +56,7 @@ class Node:
         self._directory.refresh()
         self._queue.start()
         self._schedule.start()
-        self._sweep()
+        self._take_up()
 
     def stop(self) -> None:
         """Let running passes end. Weights stay as they are; their leases run out if nobody takes over."""
@@ -76,6 +76,11 @@ class Node:
             Job("kill_sync", KILL_SYNC_S, self._switch.sync, own_thread=True),
             Job("prune", PRUNE_S, lambda: self._ports.store.prune(self._ports.clock.now_s() - KEEP_ANSWERS_S)),
         )
+
+    def _take_up(self) -> None:
+        """Every release that has not ended, due or not: the clock may have been set back since it was stored."""
+        for release_id, wake_at_s in self._ports.store.due(float("inf"), SWEEP_MAX):
+            self._queue.add(release_id, wake_at_s)
 
     def _sweep(self) -> None:
         if not self._leading:

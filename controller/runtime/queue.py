@@ -1,5 +1,5 @@
 """Which release is looked at when, and by whom: one worker per release at a time. Wake-up times come from the store and
-from the last pass; the queue is only a memory of them and may be lost."""
+from the last pass; the queue is only a memory of them and may be lost. It waits by the clock that nobody can set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ Pass = Callable[[str], float | None]
 
 QUEUED_MAX = 100_000
 """Keys remembered at once; one costs about 200 bytes. The sweep brings back what did not fit."""
+LOOK_S_MAX = 300.0
+"""The longest wait, that of the longest poll: a wake-up time that a stepped clock made far away is looked at anyway."""
 CRASHED_AGAIN_S = 5.0
 """After a pass that raised: look again, but do not spin."""
 
 
 class WorkQueue:
-    """A heap of wake-up times served by a few threads. Adding a key twice keeps the earlier time."""
+    """A heap of wake-up times served by a few threads. Adding a key twice keeps the earlier time.
+
+    UTC comes in and is turned into a wait at once; everything inside is monotonic.
+    """
 
     def __init__(
         self, run: Pass, clock: Clock, on_error: Callable[[str, BaseException], None], workers: int = 8
@@ -52,28 +57,33 @@ class WorkQueue:
 
     def add(self, key: str, at_s: float | None = None) -> None:
         """Look at ``key`` at ``at_s`` (now when None). A key that is being passed is passed once more afterwards."""
-        at_s = self._clock.now_s() if at_s is None else at_s
+        due_s = self._due_s(at_s)
         with self._changed:
             if key in self._running:
-                self._again[key] = min(at_s, self._again.get(key, at_s))
+                self._again[key] = min(due_s, self._again.get(key, due_s))
             else:
-                self._push(key, at_s)
+                self._push(key, due_s)
 
     def remember(self, key: str) -> None:
         """Look at ``key`` now unless the queue knows of it already: the sweep brings back what was lost, no more."""
         with self._changed:
             if key not in self._running and key not in self._due:
-                self._push(key, self._clock.now_s())
+                self._push(key, self._clock.monotonic_s())
 
     def depth(self) -> int:
         with self._changed:
             return len(self._due) + len(self._running)
 
-    def _push(self, key: str, at_s: float) -> None:
-        if at_s >= self._due.get(key, float("inf")) or (key not in self._due and len(self._due) >= QUEUED_MAX):
+    def _due_s(self, at_s: float | None) -> float:
+        """``at_s`` of the wall clock as monotonic time, at most LOOK_S_MAX from now."""
+        wait_s = 0.0 if at_s is None else min(max(0.0, at_s - self._clock.now_s()), LOOK_S_MAX)
+        return self._clock.monotonic_s() + wait_s
+
+    def _push(self, key: str, due_s: float) -> None:
+        if due_s >= self._due.get(key, float("inf")) or (key not in self._due and len(self._due) >= QUEUED_MAX):
             return
-        self._due[key] = at_s
-        heapq.heappush(self._heap, (at_s, key))
+        self._due[key] = due_s
+        heapq.heappush(self._heap, (due_s, key))
         self._changed.notify()
 
     def _take(self) -> str | None:
@@ -92,9 +102,9 @@ class WorkQueue:
     def _drop_stale(self) -> float | None:
         """Seconds until the first valid entry, after throwing out entries that were overtaken by an earlier one."""
         while self._heap:
-            at_s, key = self._heap[0]
-            if self._due.get(key) == at_s:
-                return at_s - self._clock.now_s()
+            due_s, key = self._heap[0]
+            if self._due.get(key) == due_s:
+                return due_s - self._clock.monotonic_s()
             heapq.heappop(self._heap)
         return None
 
@@ -109,8 +119,9 @@ class WorkQueue:
             self._done(key, again_s)
 
     def _done(self, key: str, again_s: float | None) -> None:
+        asked_s = None if again_s is None else self._due_s(again_s)
         with self._changed:
             self._running.discard(key)
-            times = [t for t in (again_s, self._again.pop(key, None)) if t is not None]
+            times = [t for t in (asked_s, self._again.pop(key, None)) if t is not None]
             if times:
                 self._push(key, min(times))

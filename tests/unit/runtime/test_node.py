@@ -11,11 +11,11 @@ from typing import cast
 import pytest
 
 from analysis.model import Role
-from controller.commands import Submission
 from controller.core.model import Phase
 from controller.ports import Message, Store, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.node import REST, Node
+from controller.wishes import Submission
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, OLD, World
 
@@ -75,6 +75,15 @@ def test_a_node_that_starts_knows_the_kills_of_before(stage: Stage) -> None:
     fresh.stop()
     (stage.world.kill_file._path).unlink()
     assert stage.world.switch.state().engaged == (engaged,)
+
+
+def test_a_node_that_starts_after_the_clock_was_set_back_still_knows_what_is_not_due_yet(stage: Stage) -> None:
+    stage.world.deploy()
+    stage.world.clock.utc_s -= 3_600
+    stage.node._sweep()
+    assert stage.node._queue.depth() == 0
+    stage.node._take_up()
+    assert stage.node._queue.depth() == 1
 
 
 def test_health_names_every_heartbeat(stage: Stage) -> None:

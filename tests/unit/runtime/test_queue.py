@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from controller.runtime import queue as module
-from controller.runtime.queue import CRASHED_AGAIN_S, WorkQueue
+from controller.runtime.queue import CRASHED_AGAIN_S, LOOK_S_MAX, WorkQueue
 from tests.fakes.clock import ManualClock
 
 WAIT_S = 5.0
@@ -158,6 +158,31 @@ def test_a_later_wish_while_running_does_not_delay_what_the_pass_itself_asked_fo
         queue.add("b")
         passes.wait_ended(2)
     assert passes.log.count("a") == 2
+
+
+def test_a_wall_clock_that_is_set_back_delays_no_pass() -> None:
+    passes, clock = Passes(), ManualClock()
+    with running(passes, clock) as queue:
+        queue.add("a", clock.now_s() + 5)
+        clock.utc_s -= 3_600
+        clock.advance(5)
+        queue.add("wakes the workers")
+        passes.wait_ended(2)
+    assert sorted(passes.log) == ["a", "wakes the workers"]
+
+
+def test_a_wake_up_that_a_stepped_clock_put_far_away_is_looked_at_within_the_longest_poll() -> None:
+    passes, clock = Passes(), ManualClock()
+    with running(passes, clock) as queue:
+        queue.add("a", clock.now_s() + 3_600)
+        clock.advance(LOOK_S_MAX - 1)
+        queue.add("b")
+        passes.wait_ended()
+        assert passes.log == ["b"]
+        clock.advance(1)
+        queue.add("b")
+        passes.wait_ended(2)
+    assert passes.log.count("a") == 1
 
 
 def test_a_key_whose_pass_says_never_is_forgotten() -> None:
