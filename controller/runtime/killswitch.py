@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from controller.core.model import Application, Mark, Release
+from controller.guard.model import OVERFLOW_ID
 from controller.ports import Clock, Commit, PortError, Router, Store
 from controller.runtime.killfile import KillFile
 from gates.audit import Draft
@@ -22,6 +24,11 @@ ROUTE_WAIT_S = 5.0
 
 EFFECTIVE, PENDING, FAILED = "effective", "pending", "failed"
 ID_PREFIX = "k-"
+KILL_MARKS = (ID_PREFIX, OVERFLOW_ID)
+"""How the marks on a route begin that only a person may release through the controller."""
+SILENT_READS = 2
+"""Routes of one guard that may fail to answer before a search for forgotten kills passes over that guard."""
+
 EVERY_ROUTE = "route:*"
 """The path of all covered routes, while it cannot be said which they are."""
 
@@ -121,19 +128,24 @@ class KillSwitch:
     def orphans(self) -> tuple[Engagement, ...]:
         """Kills that only a route remembers: their process died before it could write them down. They hold, and are
         released like any other."""
-        state = self.state()
-        known = {e.id for e in state.engaged} | state.released
         found: dict[str, Engagement] = {}
-        for app in self._applications():
+        silent: Counter[str] = Counter()
+        for app in self.covered(Scope(ScopeKind.FLEET)):
+            if silent[app.router.guard] >= SILENT_READS:
+                continue
             try:
                 route = self._router.read(app)
             except PortError:
+                silent[app.router.guard] += 1
                 continue
             verb, scope = Verb.HALT if route.weight_pct else Verb.REVERT, Scope(ScopeKind.APPLICATION, app.name)
             for mark in route.halts:
-                if mark.engagement is not None and mark.engagement.startswith(ID_PREFIX):
+                if mark.engagement is not None and mark.engagement.startswith(KILL_MARKS):
                     orphan = Engagement(mark.engagement, verb, scope, "unknown", self._clock.now_s(), mark.text)
                     found.setdefault(orphan.id, orphan)
+        # Read after the routes: a kill that is being engaged now is in memory before it is on any route.
+        state = self.state()
+        known = {e.id for e in state.engaged} | state.released
         return tuple(orphan for key, orphan in found.items() if key not in known)
 
     def load(self) -> None:
@@ -144,10 +156,13 @@ class KillSwitch:
 
     def sync(self) -> int:
         """Bring what a source missed while it was down into it, marked late. Returns how many entries that were."""
+        orphans = self.orphans()
         try:
             stored = self._store.kills()
         except PortError:
             return 0
+        # Only now is it known that none of them was released: the search may have been unable to read the store.
+        self._adopt([kill for kill in orphans if kill.id not in stored.released])
         filed = self._file.read()
         known = {e.id for e in stored.engaged} | stored.released
         done = 0
@@ -160,6 +175,15 @@ class KillSwitch:
             for engagement in (e for e in filed.engaged if e.id in stored.released):
                 done += self._try("file", lambda e=engagement: self._file.release(e.id)).state == EFFECTIVE  # type: ignore[misc]
         return done
+
+    def _adopt(self, orphans: Sequence[Engagement]) -> None:
+        """Kills that only a route remembers are engaged like any other from now on: listed, recorded, releasable."""
+        if not orphans:
+            return
+        with self._lock:
+            self._memory = union((self._memory, KillState(tuple(orphans))))
+        for kill in orphans:
+            self._log("kill_found", kill=kill.id, verb=kill.verb.value, scope=str(kill.scope), page=True)
 
     def covered(self, scope: Scope) -> list[Application]:
         """The applications whose routes an engagement over ``scope`` writes, each route once.

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from controller.core.model import Mark
 from controller.ports import AuditFilter, Page, RouteWrite, Unavailable
 from gates.kill import KillAnswerKind, Target, answer
 from tests.api.http_stage import Stage, a_document
@@ -168,6 +169,30 @@ def test_letting_go_of_what_is_not_engaged(stage: Stage) -> None:
     stage.call("POST", f"{PATH}/{identifier}/release", json={"reason": "x"})
     again = stage.call("POST", f"{PATH}/{identifier}/release", json={"reason": "x"})
     assert (again.status_code, again.json()["code"]) == (409, "already_released")
+
+
+def a_kill_of_a_dead_process(stage: Stage) -> str:
+    """Only the route remembers it."""
+    give_traffic(stage)
+    app = stage.catalogue.applications()[0]
+    stage.router.halt(app, Mark(None, "killed", "kill k-dead by ann", "k-dead"), True)
+    return "k-dead"
+
+
+def test_a_kill_that_only_a_route_remembers_is_listed(stage: Stage) -> None:
+    name = a_kill_of_a_dead_process(stage)
+    stage.kills.sync()
+    (listed,) = stage.call("GET", PATH, "viewer").json()["items"]
+    assert (listed["id"], listed["verb"], listed["scope"]) == (name, "revert", "application:shop")
+
+
+def test_a_kill_that_only_a_route_remembers_can_be_let_go_even_before_it_is_listed(stage: Stage) -> None:
+    name = a_kill_of_a_dead_process(stage)
+    released = stage.call("POST", f"{PATH}/{name}/release", "operator", json={"reason": "looked at it"})
+    assert released.status_code == 200, released.text
+    assert name in stage.store.kills().released
+    stage.kills.sync()
+    assert stage.call("GET", PATH).json()["items"] == []
 
 
 def test_letting_go_needs_the_store(stage: Stage) -> None:

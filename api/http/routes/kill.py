@@ -43,7 +43,7 @@ async def engage(request: Request, body: KillRequest) -> Response:
 
 @router.get("", response_model=KillListView)
 def engaged_now(context: ContextOf, caller: Reader) -> object:
-    """What is engaged now, newest first."""
+    """What is engaged now, newest first; a kill that only a route remembers is among it within seconds of the start."""
     return kills_view(context.doors.kills.state())
 
 
@@ -120,5 +120,8 @@ def _known(context: Context, kill_id: str) -> Engagement:
         return found
     if kill_id in state.released:
         raise ProblemError(409, "already_released", "Already released", f"kill {kill_id[:80]} was released already.")
+    orphan = next((kill for kill in context.doors.kills.orphans() if kill.id == kill_id), None)
+    if orphan is not None:
+        return orphan
     detail = f"there is no kill {kill_id[:80]!r}: GET /v1/kill-switch lists what is engaged."
     raise ProblemError(404, "unknown_kill", "Unknown kill", detail)

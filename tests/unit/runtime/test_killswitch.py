@@ -364,3 +364,28 @@ def test_a_route_that_cannot_be_read_hides_no_orphan_of_another(stage: SwitchSta
 
     stage.router.watch("read", unreachable)
     assert [orphan.id for orphan in stage.switch.orphans()] == [name]
+
+
+def test_a_kill_that_only_a_route_remembers_is_put_on_record_late_and_once(stage: SwitchStage) -> None:
+    name = orphaned(stage)
+    assert stage.switch.sync() == 2
+    assert stage.switch.sync() == 0
+    for engaged in (stage.switch.state().engaged, stage.memory_store.kills().engaged, stage.kill_file.read().engaged):
+        assert [kill.id for kill in engaged] == [name]
+    assert [(r.draft.type, r.draft.late) for r in stage.memory_store.audit(Page())] == [("kill_engaged", True)]
+    assert [line["kill"] for line in stage.told if line["event"] == "kill_found"] == [name]
+
+
+def test_a_kill_that_is_being_engaged_right_now_is_not_taken_for_a_forgotten_one(stage: SwitchStage) -> None:
+    stage.router.watch("read", lambda _app: stage.switch.engage(Verb.HALT, FLEET, "ann") if not stage.told else None)
+    assert stage.switch.orphans() == ()
+    assert stage.switch.state().engaged != ()
+
+
+def test_a_hung_guard_does_not_hold_up_the_search_for_every_one_of_its_routes(stage: SwitchStage) -> None:
+    stage.apps = [renamed(stage.shop, f"app-{number}") for number in range(9)]
+    asked: list[str] = []
+    stage.router.watch("read", lambda app: asked.append(app.name))
+    stage.router.fail(DOWN, "read")
+    assert stage.switch.orphans() == ()
+    assert asked == ["app-0", "app-1"]
