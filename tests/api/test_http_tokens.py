@@ -115,6 +115,17 @@ def test_rotation_with_an_overlap_keeps_the_old_secret_for_as_long(stage: Stage)
     assert (status_of(stage, old), status_of(stage, new)) == (401, 200)
 
 
+def test_a_token_in_its_overlap_is_not_rotated_a_second_time(stage: Stage) -> None:
+    identifier, _ = create(stage)
+    stage.clock.advance(1)
+    new = stage.call("POST", f"{PATH}/{identifier}/rotate", json={"overlap_s": 300}).json()["token"]["id"]
+    again = stage.call("POST", f"{PATH}/{identifier}/rotate", json={"overlap_s": 300})
+    assert (again.status_code, again.json()["code"]) == (409, "already_rotated")
+    assert f"already rotated to {new}" in again.json()["detail"]
+    stage.clock.advance(1)
+    assert stage.call("POST", f"{PATH}/{new}/rotate").status_code == 201
+
+
 def test_rotation_makes_no_token_live_longer_than_it_was_to(stage: Stage) -> None:
     identifier, old = create(stage, expires_in_s=100)
     new = stage.call("POST", f"{PATH}/{identifier}/rotate", json={"overlap_s": 3_600}).json()["secret"]

@@ -71,6 +71,7 @@ def rotate(
 
     def run(reply: Reply) -> Response:
         old, now_s = _active(context, token_id), context.now_s
+        _require_unrotated(context, old)
         ends_s = now_s + overlap_s if old.expires_at_s is None else min(now_s + overlap_s, old.expires_at_s)
         minted = mint(old.name, old.role, now_s, old.expires_at_s)
         ended = replace(old, expires_at_s=ends_s) if overlap_s else replace(old, revoked_at_s=now_s)
@@ -119,6 +120,16 @@ def _active(context: Context, token_id: str) -> Token:
             409, "token_ended", "Token has ended", f"token {token.id} is {state} already: make a new one."
         )
     return token
+
+
+def _require_unrotated(context: Context, old: Token) -> None:
+    """An active name is given once, so a later active token of it is what this one was rotated to, in its overlap."""
+    later = (token for token in context.tokens.all() if token.name == old.name)
+    later = (token for token in later if token.created_at_s > old.created_at_s)
+    live = next((token for token in later if state_of(token, context.now_s) == "active"), None)
+    if live is not None:
+        detail = f"token {old.id} is already rotated to {live.id}: rotate that one, or revoke it first."
+        raise ProblemError(409, "already_rotated", "Already rotated", detail)
 
 
 def _draft(context: Context, caller: Caller, kind: str, text: str, token: Token) -> Draft:
