@@ -6,51 +6,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from controller.core.intents import hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
-from controller.ports import Answered, Commit, Conflict, PortError, Ports, StoredApplication, Unavailable
+from controller.ports import Answered, Commit, Conflict, Page, PortError, Ports, StoredApplication, Unavailable
+from controller.wishes import AnswerOf, ApplicationAnswerOf, Done, Rejected, Submission, require_own_route
 from gates.audit import Draft
 from gates.kill import KillAnswerKind, Target, answer
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
 CONFLICT_TRIES = 5
 """A person's fact meets the controller's own commits; each try reads again, so a handful always suffices."""
-
-
-class Rejected(Exception):
-    """A command that was not carried out. ``code`` is stable, the text says what to do, ``facts`` go with it."""
-
-    def __init__(self, code: str, text: str, **facts: str) -> None:
-        super().__init__(text)
-        self.code, self.text, self.facts = code, text, facts
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A wish to deploy ``version`` of ``application``. ``replace`` takes the place of a release that is running."""
-
-    application: str
-    version: str
-    actor: str
-    replace: bool = False
-    retry_of: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The release as committed and a sentence about what was done. ``durable`` is False while the store is down."""
-
-    release: Release
-    text: str
-    durable: bool = True
-
-
-AnswerOf = Callable[[Done], Answered]
-"""The answer to remember under an Idempotency-Key, stored in the transaction that it tells about."""
-ApplicationAnswerOf = Callable[[StoredApplication], Answered]
 
 
 def new_release_id(application: str) -> str:
@@ -68,9 +36,11 @@ class Commands:
         last_seen: Callable[[str], Release | None] = lambda _id: None,
         new_id: Callable[[str], str] = new_release_id,
         registered: Callable[[], None] = lambda: None,
+        leading: Callable[[], bool] = lambda: True,
     ) -> None:
         self._ports, self._wake, self._epoch = ports, wake, epoch
         self._last_seen, self._new_id, self._registered = last_seen, new_id, registered
+        self._leading = leading
 
     def register(
         self, app: Application, actor: str, revision: int | None = None, answer_of: ApplicationAnswerOf | None = None
@@ -85,6 +55,7 @@ class Commands:
             raise Rejected("conflict", f"application {app.name} is at revision {found}, not {revision}: read it again")
         if stored is not None and not stored.deleted and stored.app == app:
             return stored
+        self._require_own_route(app)
         after = _registered_over(stored, app) if stored else StoredApplication(app)
         kind = "application_changed" if stored else "application_registered"
         record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
@@ -113,6 +84,7 @@ class Commands:
             raise Rejected(
                 "invalid_version", "a version is 1 to 255 of letters, digits and ._:/@+-, letter or digit first"
             )
+        self._require_leading()
         trouble: PortError | None = None
         for _ in range(CONFLICT_TRIES):
             try:
@@ -126,7 +98,7 @@ class Commands:
         app = stored.app
         self._require_no_kill(app)
         running = next((r for r in self._ports.store.active(app.name) if r.superseded_by is None), None)
-        if running is not None and wish.version == running.stable:
+        if running is not None and wish.version == running.stable and wish.retry_of is None:
             why = f"stable already runs {wish.version}"
             return self.intend(running.id, IntentKind.ABORT, wish.actor, why, answer_of=answer_of)
         if running is not None and not wish.replace:
@@ -171,6 +143,8 @@ class Commands:
         answer_of: AnswerOf | None = None,
     ) -> Done:
         """Record a person's wish. An abort takes traffic back first, whether or not the store can record it."""
+        if kind not in (IntentKind.ABORT, IntentKind.PAUSE):
+            self._require_leading()
         intent = Intent(kind, actor, self._ports.clock.now_s(), reason, step)
         stuck = self._take_back(release_id, intent) if kind is IntentKind.ABORT else None
         trouble: PortError | None = None
@@ -202,7 +176,10 @@ class Commands:
 
     def _take_back(self, release_id: str, intent: Intent) -> PortError | None:
         """Traffic first. A trouble here is not the end: the recorded abort drives the route on every pass."""
-        release = self._known(release_id)
+        try:
+            release = self.known(release_id)
+        except PortError as error:
+            return error
         if release is None or release.phase in ENDED or release.weight_pct == 0:
             return None
         mark = Mark(
@@ -228,11 +205,9 @@ class Commands:
         )
         return Done(release, text, durable=False)
 
-    def _known(self, release_id: str) -> Release | None:
-        try:
-            return self._ports.store.release(release_id)
-        except PortError:
-            return self._last_seen(release_id)
+    def known(self, release_id: str) -> Release | None:
+        """The release from memory if it is running, else from the store: a stop does not wait for a slow disk."""
+        return self._last_seen(release_id) or self._ports.store.release(release_id)
 
     def release(self, release_id: str) -> Release:
         release = self._ports.store.release(release_id)
@@ -245,6 +220,18 @@ class Commands:
         if stored is None or stored.deleted:
             raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
         return stored
+
+    def _require_leading(self) -> None:
+        if not self._leading():
+            text = "this controller no longer leads, a newer one does: nothing was started; see /readyz"
+            raise Rejected("not_leading", text)
+
+    def _require_own_route(self, app: Application) -> None:
+        after = ""
+        while page := self._ports.store.applications(Page(after, 500)):
+            for other in page:
+                require_own_route(app, other.app)
+            after = page[-1].app.name
 
     def _require_no_kill(self, app: Application) -> None:
         said = answer(self._ports.kills(), Target(app.environment, app.name))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.model import Role
 from controller.core.explain import explain
-from controller.core.model import Application, ExternalTarget, Phase, Release
+from controller.core.model import Application, ExternalTarget, HaltCause, Phase, Release
 from controller.ports import Message
 
 TOLD = frozenset({Phase.HALTED, Phase.PAUSED, Phase.ROLLING_BACK, Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED})
@@ -53,14 +53,16 @@ def _hooks(before: Release, after: Release) -> tuple[Message, ...]:
     """What an external runner is asked for, at the moments when it has to do something."""
     asks: tuple[tuple[Role, str | None], ...] = ()
     if after.phase is Phase.PREPARING:
-        asks = ((Role.CANARY, after.canary),)
+        asks = ((Role.STABLE, after.stable), (Role.CANARY, after.canary))
     elif after.phase is Phase.PROMOTING:
         asks = ((Role.STABLE, after.canary),)
-    elif after.phase is Phase.ROLLING_BACK and before.phase in (Phase.PROMOTING, Phase.HALTED) and after.stable:
+    elif after.phase is Phase.ROLLING_BACK or after.halt is HaltCause.KILL_REVERT:
         asks = ((Role.STABLE, after.stable),)
     elif after.phase in (Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED) and before.phase is not Phase.PENDING:
         asks = ((Role.CANARY, None),)
-    made = (hook_of(after.app, after.id, after.revision, role, version) for role, version in asks)
+    # Stable is never stopped; asking again for what already runs is harmless, and says it after any half-way state.
+    wanted = [(role, version) for role, version in asks if version is not None or role is Role.CANARY]
+    made = (hook_of(after.app, after.id, after.revision, role, version) for role, version in wanted)
     return tuple(message for message in made if message is not None)
 
 

@@ -32,22 +32,27 @@ class _Troubles:
             return None
 
 
-def observe(ports: Ports, release: Release, epoch: int, predecessor: str | None = None) -> Observation:
-    """Everything ``decide`` needs about ``release``. Raises Fenced when a newer leader has claimed the route."""
+def look(ports: Ports, release: Release, epoch: int) -> Observation:
+    """The first look: the switch and the route alone. Enough to go back, and it waits for nothing that is slow."""
     app, troubles = release.app, _Troubles()
     state = read_kills(ports, troubles)
     route = troubles.read("route", lambda: claimed_route(ports, app, epoch))
-    roles = _roles(ports, troubles, release)
-    target = Target(app.environment, app.name, release.id)
-    seen = Observation(
-        kill=kill_answer(state, route, target),
-        route=route,
-        stable=roles[0],
-        canary=roles[1],
-        readings=_readings(ports, release),
-        predecessor=predecessor,
-        released_kills=state.released,
-    )
+    kill = kill_answer(state, route, Target(app.environment, app.name, release.id))
+    return Observation(kill=kill, route=route, released_kills=state.released, troubles=tuple(troubles.items))
+
+
+def observe(ports: Ports, release: Release, epoch: int, predecessor: str | None = None) -> Observation:
+    """Everything ``decide`` needs about ``release``. Raises Fenced when a newer leader has claimed the route."""
+    return see_the_rest(ports, release, look(ports, release, epoch), predecessor)
+
+
+def see_the_rest(ports: Ports, release: Release, first: Observation, predecessor: str | None) -> Observation:
+    """The instances, then the metrics: what may take seconds when the other side is slow."""
+    troubles = _Troubles(list(first.troubles))
+    stable, canary = _roles(ports, troubles, release)
+    gone = release.weight_pct > 0 and canary is not None and canary.ready_of(release.canary) == 0
+    readings = None if gone else _readings(ports, release)
+    seen = replace(first, stable=stable, canary=canary, readings=readings, predecessor=predecessor)
     start_trouble = _start_trouble(ports, release, seen)
     return replace(seen, start_trouble=start_trouble, troubles=tuple(troubles.items))
 

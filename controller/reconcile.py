@@ -9,10 +9,12 @@ from controller.act import act, act_at_rest, lower_first
 from controller.core.check import Violation
 from controller.core.decide import Decision, decide
 from controller.core.effects import Lower, effects, rest_effects
-from controller.core.model import Observation, Phase, Release
+from controller.core.model import IntentKind, Observation, Phase, Release
 from controller.core.moves import ENDED
-from controller.observe import observe, observe_rest
+from controller.core.scene import CARRIES
+from controller.observe import look, observe, observe_rest, see_the_rest
 from controller.ports import Commit, Conflict, Fenced, Message, PortError, Ports, StoredApplication, Unknown
+from gates.kill import KillAnswerKind
 
 AGAIN_S = 0.05
 """After a conflict: read again soon, but let the other writer finish."""
@@ -65,7 +67,9 @@ class Reconciler:
             return None
         self._parked.pop(release_id, None)
         self._remember(release)
-        seen = observe(ports, release, self.epoch, predecessor)
+        seen = look(ports, release, self.epoch)
+        if not _must_go_back(release, seen):
+            seen = see_the_rest(ports, release, seen, predecessor)
         decision = self._decide(release, seen)
         if decision is None:
             return None if release_id in self._parked else now_s + AGAIN_S
@@ -170,6 +174,9 @@ class Reconciler:
             ports.log("application_trouble", application=name, trouble=trouble)
 
     def _remember(self, release: Release) -> None:
+        if release.phase in ENDED:
+            self._last.pop(release.id, None)
+            return
         if len(self._last) >= CACHED_RELEASES_MAX and release.id not in self._last:
             self._last.pop(next(iter(self._last)))
         self._last[release.id] = release
@@ -189,6 +196,16 @@ class Reconciler:
     def _log_troubles(self, release: Release, troubles: tuple[str, ...]) -> None:
         for trouble in troubles:
             self._ports.log("effect_failed", release_id=release.id, trouble=trouble)
+
+
+def _must_go_back(release: Release, seen: Observation) -> bool:
+    """Whether the first look is enough: a person or a kill says so, or the route still has what it must not have."""
+    if release.intent is not None and release.intent.kind is IntentKind.ABORT:
+        return True
+    may_move = release.phase in (Phase.PREPARING, *CARRIES)
+    killed = may_move and seen.kill.kind in (KillAnswerKind.REVERT, KillAnswerKind.HALT)
+    live = seen.route.live_pct if seen.route is not None else None
+    return killed or (release.weight_pct == 0 and live is not None and live > 0 and release.phase is not Phase.PENDING)
 
 
 def _goes_back(before: Release, after: Release, seen: Observation) -> bool:

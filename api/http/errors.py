@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from api.http.note import note_of, redacted
 from api.http.schemas import FieldError, ProblemView
-from controller.commands import Rejected
 from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Unavailable, Unknown
 from controller.spec import InvalidDocument, sentence_of
+from controller.wishes import Rejected
 
 MEDIA_TYPE = "application/problem+json"
 TEXT_CHARS_MAX = 2_000
@@ -28,6 +28,8 @@ REJECTED: Mapping[str, tuple[int, str]] = {
     "killed": (423, "The kill switch is engaged"),
     "active_release": (409, "A release is running"),
     "already_stable": (409, "Nothing to do"),
+    "not_leading": (503, "This node does not lead"),
+    "route_taken": (409, "The backend belongs to another application"),
     "conflict": (409, "Changed meanwhile"),
     "not_possible": (409, "Not possible now"),
     "invalid_version": (422, "Invalid version"),

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from api.http.auth import Caller
 from api.http.errors import ProblemError
 from api.http.note import note_of
-from controller.commands import Rejected
 from controller.ports import Answered, Clock, Commit, Conflict, PortError, Store
+from controller.wishes import Rejected
 
 KEY = re.compile(r"[!-~]{1,200}")
 HEADER = "Idempotency-Key"

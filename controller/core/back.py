@@ -15,6 +15,20 @@ NOT_HARM = frozenset({AT_ZERO, "lease_expired", "found_lower"})
 """Marks of this release that took traffic off the canary without anything being wrong with it."""
 
 
+def rule_was_killed(scene: Scene) -> Release | None:
+    """A kill came and went between two looks: what was halted starts again from nothing, here as everywhere."""
+    release, route = scene.release, scene.seen.route
+    if release.phase not in CARRIES or route is None:
+        return None
+    released = [mark for mark in route.halts if mark.engagement in scene.seen.released_kills]
+    taken_down = route.mark if route.weight_pct < release.weight_pct else None
+    mark = released[0] if released else taken_down
+    if mark is None or mark.engagement is None:
+        return None
+    reason = Reason("killed", f"{mark.text}; it was released before this release was looked at again")
+    return to(release, Phase.HALTED, reason, scene.now_s, halt=HaltCause.KILL_REVERT, weight_pct=0, intent=None)
+
+
 def rule_ended(scene: Scene) -> Release | None:
     """Nothing happens to a release that has ended."""
     return scene.release if scene.release.phase in ENDED else None
@@ -68,6 +82,9 @@ def rule_rolling_back(scene: Scene) -> Release | None:
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.ROLLING_BACK:
         return None
+    if _never_routed(scene):
+        assert release.cause is not None
+        return to(release, release.outcome or Phase.FAILED, release.cause, scene.now_s)
     if seen.route is None or seen.route.live_pct is None:
         text = "the route cannot be read: " + seen.trouble("route", seen.route.trouble if seen.route else "no answer")
         return hold(scene, Reason("route_unreadable", text), zero_since_s=None)
@@ -83,6 +100,14 @@ def rule_rolling_back(scene: Scene) -> Release | None:
     assert release.outcome is not None
     assert release.cause is not None
     return to(release, release.outcome, release.cause, scene.now_s)
+
+
+def _never_routed(scene: Scene) -> bool:
+    """A route that cannot be read holds no release for ever that never asked for any traffic on it."""
+    release, route = scene.release, scene.seen.route
+    unreadable = route is None or route.live_pct is None
+    waited_s = scene.now_s - release.entered_at_s
+    return unreadable and release.peak_weight_pct == 0 and waited_s >= release.app.canary.drain_s
 
 
 def _stable_trouble(scene: Scene) -> Reason | None:
@@ -151,16 +176,18 @@ def rule_marked(scene: Scene) -> Release | None:
     return roll_back(release, Reason(route.mark.code, route.mark.text), scene.now_s)
 
 
-def rule_lease_expired(scene: Scene) -> Release | None:
-    """The controller was away for longer than the lease and the guard sent traffic back: begin again at step 0."""
+def rule_taken_down(scene: Scene) -> Release | None:
+    """Traffic went back to stable without harm, as when a lease ran out: no weight rises over that unrecorded. The
+    release begins again at its first step, with its start check."""
     release, route = scene.release, scene.seen.route
-    ours = route is not None and route.lease_expired and route.release_id == release.id
-    if release.phase not in CARRIES or not ours or release.weight_pct == 0:
+    if release.phase not in CARRIES or release.weight_pct == 0 or route is None or route.release_id != release.id:
         return None
-    text = (
-        f"the lease of {release.weight_pct} % ran out and traffic went back to stable; starting again at the first step"
-    )
-    reason = Reason("lease_expired", text)
+    if not route.lease_expired and (route.mark is None or route.weight_pct >= release.weight_pct):
+        return None
+    expired = route.lease_expired or route.mark is None
+    why = f"the lease of {release.weight_pct} % ran out" if expired or route.mark is None else route.mark.text
+    code = "lease_expired" if expired or route.mark is None else route.mark.code
+    reason = Reason(code, f"{why}; traffic went back to stable, and the release starts again at the first step")
     if release.phase is Phase.PROMOTING:
         return hold(scene, reason, weight_pct=0)
     return hold(scene, reason, weight_pct=0, step=-1, baking_since_s=None)
@@ -206,7 +233,7 @@ def rule_deadline(scene: Scene) -> Release | None:
 def rule_no_data(scene: Scene) -> Release | None:
     """A canary nobody can see for too long is rolled back; until then it holds and says so."""
     release, analysis = scene.release, scene.release.app.analysis
-    if release.phase is not Phase.PROGRESSING or release.baking_since_s is None:
+    if release.phase not in CARRIES or release.weight_pct == 0 or release.baking_since_s is None:
         return None
     fresh_s = scene.verdict.fresh_at_s if scene.verdict else None
     since_s = max(release.baking_since_s, release.entered_at_s, fresh_s or 0.0)

@@ -40,6 +40,7 @@ def _invariants(
         ("weight is not negative", after.weight_pct >= 0),
         ("no rise under a kill (I2)", not rises or seen.kill.kind is KillAnswerKind.NONE),
         ("a rise has its authority (I4)", not rises or _authorised(before, after, seen, verdict)),
+        ("a promotion has its authority (I4)", _promotion_authorised(before, after, seen, verdict)),
         ("an end is known-good (I3)", not ends or _known_good(before, after, seen)),
         ("an ended release never moves again", before.phase not in ENDED or after.phase is before.phase),
     )
@@ -62,15 +63,36 @@ def _authorised(before: Release, after: Release, seen: Observation, verdict: Ver
         return False
     if after.step == 0 and before.weight_pct == 0:
         ready = seen.canary is not None and seen.canary.ready_of(after.canary) > 0
-        return ready and after.reason.code == "start_check"
-    harmed = verdict is not None and verdict.judgement in (Judgement.FAIL, Judgement.TRIP)
+        return ready and seen.start_trouble is None and after.reason.code == "start_check"
     bypassed = len(after.bypassed) == len(before.bypassed) + 1
-    return not harmed and after.step == before.step + 1 and (bypassed or (verdict is not None and verdict.may_advance))
+    return (
+        not _harmed(verdict)
+        and after.step == before.step + 1
+        and (bypassed or (verdict is not None and verdict.may_advance))
+    )
+
+
+def _promotion_authorised(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> bool:
+    """The largest step of all: promotion evidence, or a person's recorded bypass; a first install has neither."""
+    if after.phase is not Phase.PROMOTING or before.phase is Phase.PROMOTING:
+        return True
+    if _harmed(verdict) or seen.kill.kind is not KillAnswerKind.NONE:
+        return False
+    bypassed = len(after.bypassed) == len(before.bypassed) + 1
+    proven = verdict is not None and verdict.may_promote and after.step == len(after.app.canary.steps) - 1
+    return after.stable is None or bypassed or proven
+
+
+def _harmed(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.judgement in (Judgement.FAIL, Judgement.TRIP)
 
 
 def _known_good(before: Release, after: Release, seen: Observation) -> bool:
     if before.phase is Phase.PENDING:
         return after.phase is Phase.FAILED and after.weight_pct == 0
+    unreadable = seen.route is None or seen.route.live_pct is None
+    if unreadable and after.phase is Phase.FAILED and before.peak_weight_pct == 0:
+        return after.weight_pct == 0
     route_clear = seen.route is not None and seen.route.live_pct == 0
     serving = after.canary if after.phase is Phase.SUCCEEDED else after.stable
     stable_ready = serving is None or (seen.stable is not None and seen.stable.ready_of(serving) > 0)

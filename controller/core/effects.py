@@ -54,8 +54,12 @@ Effect = Lower | SetWeight | Renew | Unhalt | Ensure
 
 def effects(release: Release, seen: Observation, now_s: float) -> tuple[Effect, ...]:
     """Traffic first, instances after. ``seen`` is the observation the release was decided on."""
-    if release.phase in (Phase.PENDING, *ENDED):
+    if release.phase in ENDED:
         return ()
+    if release.phase is Phase.PENDING:
+        # Whoever is in the way keeps stable itself, and may be rolling it.
+        alone = release.stable is not None and seen.predecessor is None
+        return (Ensure(Role.STABLE, release.stable),) if alone else ()
     return (*_traffic(release, seen), *_instances(release, seen, now_s))
 
 
@@ -90,7 +94,9 @@ def _lowers_nothing(release: Release, route: RouteState) -> bool:
 
 def _instances(release: Release, seen: Observation, now_s: float) -> tuple[Effect, ...]:
     if release.phase is Phase.HALTED:
-        serves = release.halt is not HaltCause.KILL_HALT and release.stable is not None
+        # A halt moves nothing, so a stable that is half rolled stays so; one that is whole is still kept up.
+        whole = seen.stable is not None and all(name == release.stable for name, _ in seen.stable.running)
+        serves = release.stable is not None and (release.halt is not HaltCause.KILL_HALT or whole)
         return (Ensure(Role.STABLE, release.stable),) if serves else ()
     stable = release.canary if release.phase is Phase.PROMOTING else release.stable
     keep = (Ensure(Role.STABLE, stable),) if stable is not None or release.phase is Phase.ROLLING_BACK else ()

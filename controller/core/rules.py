@@ -25,11 +25,12 @@ from controller.core.back import (
     rule_halted,
     rule_kill_halt,
     rule_kill_revert,
-    rule_lease_expired,
     rule_marked,
     rule_no_data,
     rule_rolling_back,
+    rule_taken_down,
     rule_verdict,
+    rule_was_killed,
 )
 from controller.core.model import IntentKind, Phase, Reason, Release
 from controller.core.scene import INCONCLUSIVE, Scene, go_on, hold, pause
@@ -116,8 +117,9 @@ RULES: tuple[Rule, ...] = (
     rule_kill_halt,
     rule_rolling_back,
     rule_halted,
+    rule_was_killed,
     rule_marked,
-    rule_lease_expired,
+    rule_taken_down,
     rule_canary_gone,
     rule_verdict,
     rule_deadline,

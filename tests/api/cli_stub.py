@@ -177,4 +177,5 @@ class Terminal:
 
     def run(self, *args: str, stdin: str | None = None) -> Result:
         parts = Parts(self.pace, httpx.MockTransport(self.stub), self.env, self.config_file, self.output)
-        return CliRunner(env={"COLUMNS": None}).invoke(build(), list(args), input=stdin, obj=parts, catch_exceptions=False)
+        runner = CliRunner(env={"COLUMNS": None})
+        return runner.invoke(build(), list(args), input=stdin, obj=parts, catch_exceptions=False)

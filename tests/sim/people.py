@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from controller.commands import Rejected, Submission
 from controller.core.model import IntentKind, Release
 from controller.core.moves import ENDED
 from controller.ports import Page, PortError
+from controller.wishes import Rejected, Submission
 from gates.kill import Verb, parse_scope
 from tests.sim.faults import Crashed
 from tests.sim.node import Look, Node
@@ -39,7 +39,7 @@ class People:
 
     def does(self, event: Event) -> bool:
         """Whether ``event`` is something people do; then it is done now, or tried."""
-        if event.kind not in (*WISHES, "deploy", "retry", "kill", "unkill"):
+        if event.kind not in (*WISHES, "deploy", "retry", "edit", "kill", "unkill"):
             return False
         self._try(Wish(event, self._sim.world.time_s))
         return True
@@ -87,12 +87,15 @@ class People:
     def _act(self, node: Node, event: Event) -> bool:
         match event.kind:
             case "deploy":
-                application, version, replace = event.args
-                node.commands.submit(Submission(application, version, "ann", bool(replace)))
+                application, version, instead = event.args
+                node.commands.submit(Submission(application, version, "ann", bool(instead)))
             case "retry":
                 ended = [r for r in self._releases(event.args[0]) if r.phase in ENDED]
                 if ended:
                     node.commands.retry(ended[0].id, "ann")
+            case "edit":
+                app = self._sim.world.app(event.args[0])
+                node.commands.register(replace(app, canary=replace(app.canary, min_bake_s=20.0)), "ann")
             case "kill":
                 return self._kill(node, *event.args)
             case "unkill":

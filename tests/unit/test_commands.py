@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.commands import CONFLICT_TRIES, Done, Rejected, Submission, new_release_id
+from controller.commands import CONFLICT_TRIES, new_release_id
 from controller.core.model import IntentKind, Phase
 from controller.ports import Answered, Commit, Conflict, StoredApplication, Unavailable
+from controller.wishes import Done, Rejected, Submission
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, NEXT, OLD, World
 
@@ -214,7 +215,7 @@ def test_an_edit_is_recorded_and_bound_to_the_revision_that_was_read(world: Worl
 
 
 def test_a_new_application_is_registered_with_its_answer(world: World) -> None:
-    app = replace(world.app, name="pay")
+    app = replace(world.app, name="pay", router=replace(world.app.router, backend="pay"))
     told: list[StoredApplication] = []
 
     def answer(stored: StoredApplication) -> Answered:

@@ -15,9 +15,9 @@ from api.http.once import Reply, json_response
 from api.http.permissions import Action
 from api.http.schemas import ApplicationView, PageView
 from api.http.views import application_view
-from controller.commands import Rejected
 from controller.ports import StoredApplication
 from controller.spec import InvalidDocument, application_from
+from controller.wishes import Rejected
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"], responses=PROBLEMS)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from analysis.model import Outcome, Role
-from controller.commands import Rejected
 from controller.core.model import IntentKind, Phase, ProcessesTarget
 from controller.ports import Page
+from controller.wishes import Rejected
 from tests.fakes.metrics import Trouble
 from tests.fakes.workload import Behaviour
 from tests.unit.behaviour.world import CRASHES_EARLY, NEVER_READY, NEW, NEXT, OLD, World

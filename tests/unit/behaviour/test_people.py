@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from analysis.model import Role
-from controller.commands import Rejected
 from controller.core.model import IntentKind, Phase, Reason
 from controller.ports import Conflict, Unavailable
+from controller.wishes import Rejected
 from tests.unit.behaviour.world import NEVER_READY, NEW, NEXT, OLD, World
 
 DOWN = Unavailable("planted by the test")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from analysis.model import Role
-from controller.commands import Rejected
 from controller.core.model import HaltCause, IntentKind, Mark, Phase, ProcessesTarget
 from controller.core.moves import ENDED
 from controller.ports import Fenced, RouteWrite, Unavailable
+from controller.wishes import Rejected
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, OLD, World
 

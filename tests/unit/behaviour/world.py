@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from analysis.model import AnalysisSpec, CounterQuery, Role
-from controller.commands import Commands, Done, Submission
+from controller.commands import Commands
 from controller.core.explain import explain
 from controller.core.model import Application, CanaryPlan, IntentKind, Phase, Release, RouteState
 from controller.core.moves import ENDED
@@ -21,6 +21,7 @@ from controller.ports import AuditFilter, Commit, Page, Ports, Router, Store, St
 from controller.reconcile import Reconciler
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
+from controller.wishes import Done, Submission
 from gates.audit import Draft
 from tests.fakes.clock import ManualClock
 from tests.fakes.metrics import FakeMetrics

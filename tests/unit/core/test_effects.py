@@ -9,7 +9,7 @@ import pytest
 
 from analysis.model import Role
 from controller.core.effects import Ensure, Lower, Renew, SetWeight, Unhalt, effects, mark_of, rest_effects
-from controller.core.model import HaltCause, Mark, Observation, Phase, Reason, Release
+from controller.core.model import HaltCause, Mark, Observation, Phase, Reason, Release, RoleState
 from controller.core.moves import ENDED
 from tests.unit.core.build import NEW, OLD, PLAN, T0, a_mark, a_release, a_route, seen_for
 
@@ -18,8 +18,15 @@ CANARY_NEW, NO_CANARY = Ensure(Role.CANARY, NEW), Ensure(Role.CANARY, None)
 BACK = a_release(Phase.ROLLING_BACK)
 
 
-@pytest.mark.parametrize("phase", [Phase.PENDING, *sorted(ENDED)])
-def test_a_release_that_has_not_begun_or_has_ended_touches_nothing(phase: Phase) -> None:
+def test_a_release_that_waits_keeps_stable_up_unless_another_one_is_in_the_way() -> None:
+    release = a_release(Phase.PENDING)
+    assert effects(release, seen_for(release), T0) == (STABLE_OLD,)
+    assert effects(release, seen_for(release, predecessor="shop-0"), T0) == ()
+    assert effects(replace(release, stable=None), seen_for(release), T0) == ()
+
+
+@pytest.mark.parametrize("phase", sorted(ENDED))
+def test_a_release_that_has_ended_touches_nothing(phase: Phase) -> None:
     release = a_release(phase)
     for route in (None, a_route(50), a_route(0, None)):
         assert effects(release, seen_for(release, route=route), T0) == ()
@@ -67,11 +74,11 @@ def test_the_effects_of_each_phase(release: Release, route: object, wanted: tupl
     [
         (HaltCause.KILL_REVERT, 0, a_route(0), (STABLE_OLD,)),
         (HaltCause.KILL_REVERT, 0, a_route(10), ("lower", STABLE_OLD)),
-        (HaltCause.KILL_HALT, 10, a_route(10), (Renew(),)),
-        (HaltCause.KILL_HALT, 10, a_route(10, release_id="shop-0"), ()),
-        (HaltCause.KILL_HALT, 10, a_route(5), ()),
-        (HaltCause.KILL_HALT, 10, None, ()),
-        (HaltCause.KILL_HALT, 0, a_route(0), ()),
+        (HaltCause.KILL_HALT, 10, a_route(10), (Renew(), STABLE_OLD)),
+        (HaltCause.KILL_HALT, 10, a_route(10, release_id="shop-0"), (STABLE_OLD,)),
+        (HaltCause.KILL_HALT, 10, a_route(5), (STABLE_OLD,)),
+        (HaltCause.KILL_HALT, 10, None, (STABLE_OLD,)),
+        (HaltCause.KILL_HALT, 0, a_route(0), (STABLE_OLD,)),
         (HaltCause.STABLE_DOWN, 10, a_route(10), (Renew(), STABLE_OLD)),
         (HaltCause.STABLE_DOWN, 10, a_route(0), (STABLE_OLD,)),
     ],
@@ -82,6 +89,12 @@ def test_a_halted_release_raises_nothing_and_starts_no_canary(
     release = a_release(Phase.HALTED, halt=halt, weight_pct=weight_pct)
     expected = tuple(Lower(mark_of(release)) if one == "lower" else one for one in wanted)
     assert effects(release, seen_for(release, route=route), T0) == expected
+
+
+def test_a_halt_leaves_a_stable_that_is_half_rolled_as_it_is() -> None:
+    release = a_release(Phase.HALTED, halt=HaltCause.KILL_HALT, weight_pct=0)
+    mixed = RoleState(2, ((OLD, 1), (NEW, 1)), ((OLD, 1), (NEW, 1)))
+    assert effects(release, seen_for(release, route=a_route(0), stable=mixed), T0) == ()
 
 
 def test_a_halted_first_installation_has_no_stable_to_keep_up() -> None:

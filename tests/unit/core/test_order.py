@@ -34,9 +34,9 @@ PAIRS = [
     ("rule_kill_revert", "rule_halted", "a revert over a frozen release still takes its weight"),
     ("rule_kill_halt", "rule_halted", "a release does not leave its halt while any kill is engaged"),
     ("rule_kill_revert", "rule_verdict", "under a kill nothing moves by itself, for whatever reason"),
-    ("rule_marked", "rule_lease_expired", "an abort that only the route knows is not mistaken for a lapsed lease"),
+    ("rule_marked", "rule_taken_down", "an abort that only the route knows is not mistaken for a lapsed lease"),
     ("rule_marked", "rule_route", "the record follows a route that was taken down before the drift is put back"),
-    ("rule_lease_expired", "rule_route", "traffic that a lapsed lease took back is not simply written again"),
+    ("rule_taken_down", "rule_route", "traffic that a lapsed lease took back is not simply written again"),
     ("rule_canary_gone", "rule_kill_unreadable", "going back waits for no readable switch"),
     ("rule_verdict", "rule_kill_unreadable", "going back waits for no readable switch"),
     ("rule_deadline", "rule_kill_unreadable", "going back waits for no readable switch"),
@@ -101,7 +101,7 @@ def test_which_rule_answers_when_everything_happens_at_once() -> None:
     calmer = replace(calmer, seen=replace(calmer.seen, kill=KILL_UNREADABLE))
     assert first_to_answer(calmer) == "rule_marked"
     calmer = replace(calmer, seen=replace(calmer.seen, route=a_route(0, lease_expired=True)))
-    assert first_to_answer(calmer) == "rule_lease_expired"
+    assert first_to_answer(calmer) == "rule_taken_down"
     calmer = replace(calmer, seen=replace(calmer.seen, route=a_route(0, 50)))
     assert first_to_answer(calmer) == "rule_canary_gone"
     calmer = replace(calmer, seen=replace(calmer.seen, canary=a_role(NEW, 1)))

@@ -12,13 +12,15 @@ from controller.core.back import (
     rule_canary_gone,
     rule_deadline,
     rule_ended,
-    rule_lease_expired,
     rule_marked,
     rule_no_data,
     rule_rolling_back,
+    rule_taken_down,
     rule_verdict,
+    rule_was_killed,
 )
-from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release, RoleState
+from controller.core.decide import decide
+from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release, RoleState, RouteState
 from controller.core.moves import ENDED
 from tests.unit.core.build import (
     ADVANCE,
@@ -86,7 +88,7 @@ LAPSED = a_route(0, lease_expired=True)
 
 @pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED])
 def test_a_lapsed_lease_sends_the_release_back_before_its_first_step(phase: Phase) -> None:
-    after = rule_lease_expired(scene_of(a_release(phase, step=1, weight_pct=20), route=LAPSED))
+    after = rule_taken_down(scene_of(a_release(phase, step=1, weight_pct=20), route=LAPSED))
     assert after is not None
     assert (after.phase, after.step, after.weight_pct, after.baking_since_s) == (phase, -1, 0, None)
     assert after.reason.code == "lease_expired"
@@ -94,7 +96,7 @@ def test_a_lapsed_lease_sends_the_release_back_before_its_first_step(phase: Phas
 
 
 def test_a_lapsed_lease_does_not_stop_a_promotion_only_its_canary_traffic() -> None:
-    after = rule_lease_expired(scene_of(a_release(Phase.PROMOTING, step=2, weight_pct=30), route=LAPSED))
+    after = rule_taken_down(scene_of(a_release(Phase.PROMOTING, step=2, weight_pct=30), route=LAPSED))
     assert after is not None
     assert (after.phase, after.step, after.weight_pct) == (Phase.PROMOTING, 2, 0)
 
@@ -110,7 +112,7 @@ def test_a_lapsed_lease_does_not_stop_a_promotion_only_its_canary_traffic() -> N
     ],
 )
 def test_a_lease_that_holds_or_is_not_ours_changes_nothing(release: Release, route: object) -> None:
-    assert rule_lease_expired(scene_of(release, route=route)) is None
+    assert rule_taken_down(scene_of(release, route=route)) is None
 
 
 @pytest.mark.parametrize("phase", CARRYING)
@@ -253,11 +255,64 @@ def test_without_any_verdict_the_cause_is_the_trouble_of_the_metrics() -> None:
     [
         a_release(baking_since_s=None),
         a_release(entered_at_s=T0 + 600),
-        *[a_release(p) for p in (*CARRYING[1:], *ELSEWHERE)],
+        a_release(weight_pct=0),
+        *[a_release(p) for p in ELSEWHERE],
     ],
 )
-def test_silence_is_not_counted_before_the_weight_is_live_or_while_paused(release: Release) -> None:
+def test_silence_is_not_counted_before_the_weight_is_live_or_without_one(release: Release) -> None:
     assert rule_no_data(scene_of(release, LIMIT_S + 10)) is None
+
+
+@pytest.mark.parametrize("phase", CARRYING)
+def test_a_canary_nobody_sees_is_taken_back_from_every_phase_that_gives_it_traffic(phase: Phase) -> None:
+    after = rule_no_data(scene_of(a_release(phase), LIMIT_S + 10))
+    assert after is not None
+    assert after.reason.code == "no_data"
+
+
+KILLED = replace(a_mark(), release_id=None, code="killed", text="kill k-1 by eve", engagement="k-1")
+
+
+@pytest.mark.parametrize("phase", CARRYING)
+@pytest.mark.parametrize(
+    "route",
+    [
+        a_route(10, halts=(KILLED,)),
+        a_route(0, halts=(KILLED,), mark=KILLED),
+        a_route(0, mark=KILLED),
+    ],
+)
+def test_a_kill_that_came_and_went_between_two_looks_starts_the_release_again(phase: Phase, route: RouteState) -> None:
+    scene = scene_of(a_release(phase), 1, route=route, released_kills=frozenset({"k-1"}))
+    after = rule_was_killed(scene)
+    assert after is not None
+    assert (after.phase, after.halt, after.weight_pct) == (Phase.HALTED, HaltCause.KILL_REVERT, 0)
+    assert decide(a_release(phase), scene.seen, T0 + 1).release.phase in (Phase.HALTED, Phase.ROLLING_BACK)
+
+
+@pytest.mark.parametrize("route", [a_route(10), a_route(10, mark=KILLED), a_route(0, mark=a_mark()), a_route(5), None])
+def test_without_a_released_kill_on_the_route_nothing_was_killed(route: RouteState | None) -> None:
+    assert rule_was_killed(scene_of(a_release(), 1, route=route)) is None
+
+
+@pytest.mark.parametrize("code", ["found_lower", "at_rest"])
+def test_no_weight_rises_over_a_lowering_that_nobody_recorded(code: str) -> None:
+    route = a_route(0, mark=replace(a_mark(), release_id=None, code=code, text="found at 0 %"))
+    after = rule_taken_down(scene_of(a_release(), 1, route=route))
+    assert after is not None
+    assert (after.weight_pct, after.step, after.reason.code) == (0, -1, code)
+
+
+def test_a_release_that_never_asked_for_traffic_is_not_held_for_ever_by_a_route_that_cannot_be_read() -> None:
+    never = a_release(Phase.ROLLING_BACK, peak_weight_pct=0, outcome=Phase.FAILED)
+    waits = rule_rolling_back(scene_of(never, 1, route=None))
+    ends = rule_rolling_back(scene_of(never, PLAN.drain_s + 1, route=None))
+    assert waits is not None
+    assert ends is not None
+    assert (waits.phase, ends.phase) == (Phase.ROLLING_BACK, Phase.FAILED)
+    had = rule_rolling_back(scene_of(a_release(Phase.ROLLING_BACK), PLAN.drain_s + 1, route=None))
+    assert had is not None
+    assert had.phase is Phase.ROLLING_BACK
 
 
 BACK = a_release(Phase.ROLLING_BACK)

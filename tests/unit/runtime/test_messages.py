@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from controller.core.model import ExternalTarget, Phase, Release
+from controller.core.model import ExternalTarget, HaltCause, Phase, Release
 from controller.messages import TOLD, messages_of
 from controller.ports import Message
 from tests.unit.core.build import NEW, OLD, a_release, an_app, an_external_app
@@ -55,12 +55,12 @@ def test_without_receivers_nobody_is_told() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "asked"),
     [
-        (Phase.PENDING, Phase.PREPARING, [("run", "canary", NEW)]),
+        (Phase.PENDING, Phase.PREPARING, [("run", "stable", OLD), ("run", "canary", NEW)]),
         (Phase.PROGRESSING, Phase.PROMOTING, [("run", "stable", NEW)]),
         (Phase.PENDING, Phase.PROMOTING, [("run", "stable", NEW)]),
         (Phase.PROMOTING, Phase.ROLLING_BACK, [("run", "stable", OLD)]),
         (Phase.HALTED, Phase.ROLLING_BACK, [("run", "stable", OLD)]),
-        (Phase.PROGRESSING, Phase.ROLLING_BACK, []),
+        (Phase.PROGRESSING, Phase.ROLLING_BACK, [("run", "stable", OLD)]),
         (Phase.PROMOTING, Phase.SUCCEEDED, [("stop", "canary", None)]),
         (Phase.ROLLING_BACK, Phase.ROLLED_BACK, [("stop", "canary", None)]),
         (Phase.ROLLING_BACK, Phase.FAILED, [("stop", "canary", None)]),
@@ -73,6 +73,15 @@ def test_an_external_runner_is_asked_when_it_has_to_do_something(
     before: Phase, after: Phase, asked: list[tuple[object, ...]]
 ) -> None:
     assert asks(before, after) == asked
+
+
+def test_a_kill_in_the_middle_of_a_promotion_asks_for_the_old_stable_back() -> None:
+    app = an_external_app()
+    killed = a_release(Phase.HALTED, app=app, halt=HaltCause.KILL_REVERT)
+    frozen = a_release(Phase.HALTED, app=app, halt=HaltCause.KILL_HALT)
+    promoting = a_release(Phase.PROMOTING, app=app)
+    assert [m.body["version"] for m in sent(promoting, killed) if m.kind == "hook"] == [OLD]
+    assert [m for m in sent(promoting, frozen) if m.kind == "hook"] == []
 
 
 def test_a_first_version_that_fails_asks_nobody_to_bring_an_older_one_back() -> None:
@@ -93,12 +102,13 @@ def test_every_message_of_a_release_has_its_own_key() -> None:
     for revision, (before, after) in enumerate(pairwise(path), start=1):
         made = sent(a_release(before, app=app), a_release(after, app=app, revision=revision))
         keys += [message.key for message in made]
-    assert len(set(keys)) == len(keys) == 12
+    assert len(set(keys)) == len(keys) == 13
 
 
 def test_a_hook_names_its_address_and_release() -> None:
     app = an_external_app()
     made = sent(a_release(Phase.PENDING, app=app), a_release(Phase.PREPARING, app=app, revision=4))
     assert [(m.url, m.key, m.release_id, m.application) for m in made] == [
-        (HOOK, "shop-1:4:canary:run", "shop-1", "shop")
+        (HOOK, "shop-1:4:stable:run", "shop-1", "shop"),
+        (HOOK, "shop-1:4:canary:run", "shop-1", "shop"),
     ]

@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from analysis.model import Role
+from api.http.views import ready_view
 from controller.core.model import Phase
 from controller.ports import Message, Store, Unavailable
 from controller.runtime.directory import Directory
@@ -151,6 +152,25 @@ def test_a_fenced_node_pages_looks_at_nothing_any_more_and_is_not_healthy(stage:
     stage.node._sweep_rest()
     assert stage.node._queue.depth() == 0
     assert stage.world.route() == before
+
+
+def test_a_node_that_a_route_alone_fences_names_the_way_out(stage: Stage) -> None:
+    release = stage.world.deploy()
+    stage.world.fake_router.claim(stage.world.app, stage.world.epoch + 6)
+    stage.node._directory.refresh()
+    assert stage.node._run(release.id) is None
+    remedy = stage.node.health().remedy
+    assert f"--min-epoch {stage.world.epoch + 7}" in remedy
+    assert stage.world.told[-1]["remedy"] == remedy
+    assert any(remedy in reason for reason in ready_view(stage.node.health()).reasons)
+
+
+def test_a_node_whose_store_has_a_newer_leader_is_offered_no_way_around_it(stage: Stage) -> None:
+    release = stage.world.deploy()
+    stage.world.memory.lead("rival", stage.world.clock.now_s())
+    stage.world.fake_router.claim(stage.world.app, stage.world.epoch + 1)
+    stage.node._run(release.id)
+    assert stage.node.health().remedy == ""
 
 
 def test_a_pass_that_crashes_pages_with_the_release(stage: Stage) -> None:
