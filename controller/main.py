@@ -21,7 +21,7 @@ from controller.adapters.workloads.health import health_client
 from controller.adapters.workloads.processes import ProcessesWorkload
 from controller.core.model import Application, ProcessesTarget
 from controller.messages import messages_of
-from controller.ports import Ports, Workload
+from controller.ports import Commit, Ports, Workload
 from controller.reconcile import Reconciler
 from controller.runtime.directory import Directory
 from controller.runtime.doors import Doors
@@ -29,6 +29,7 @@ from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
 from controller.runtime.node import Node
 from controller.settings import Settings
+from gates.audit import Draft
 
 
 class DataDirectoryBusy(Exception):
@@ -66,13 +67,18 @@ def opened_store(settings: Settings) -> Iterator[SqlStore]:
             yield store
 
 
-def build(settings: Settings) -> RunningNode:
+def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
     """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
     with ExitStack() as opening:
         clock, log = SystemClock(), controller_log()
-        metrics = PrometheusMetrics(clock.monotonic_s, clock.sleep_s)
+        metrics = PrometheusMetrics(
+            clock.monotonic_s,
+            clock.sleep_s,
+            credentials=settings.prometheus_credentials,
+            bearer=settings.prometheus_token_file is not None,
+        )
         store = opening.enter_context(opened_store(settings))
-        epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", clock.now_s())
+        epoch = _lead(store, clock.now_s(), min_epoch)
         router = HaproxyRouter()
         opening.callback(router.close)
         processes = ProcessesWorkload(settings.data_dir / "processes", router, clock)
@@ -105,6 +111,15 @@ def build(settings: Settings) -> RunningNode:
         node = Node(ports, epoch, switch, reconciler, directory, notifier, settings.workers)
         return RunningNode(node, opening.pop_all())
     raise AssertionError("unreachable: the stack closes only on an error, which is raised")
+
+
+def _lead(store: SqlStore, now_s: float, min_epoch: int) -> int:
+    """Lead; a raised epoch is a person's decision and goes on record."""
+    epoch = store.lead(f"{socket.gethostname()}:{os.getpid()}", now_s, min_epoch)
+    if min_epoch:
+        text = f"started with --min-epoch {min_epoch}: this store leads in epoch {epoch} now"
+        store.commit(Commit((Draft("epoch_raised", now_s, "controller", text, numbers={"epoch": epoch}),), epoch))
+    return epoch
 
 
 def _lock(path: Path) -> IO[str]:

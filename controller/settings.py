@@ -1,5 +1,5 @@
 """The settings of ``interlock serve``: a YAML file, then INTERLOCK_* of the environment, then flags; the last one wins.
-It reads the file and checks that the TLS files can be read; it starts nothing."""
+It reads the file and checks that the files it names can be read; it starts nothing."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ class Settings(HttpSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
+    prometheus_token_file: Path | None = None
+    prometheus_basic_file: Path | None = None
     notify: Annotated[list[Address], BeforeValidator(_split), Field(max_length=20)] = []
     workers: int = Field(default=8, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -67,6 +69,11 @@ class Settings(HttpSettings):
         return self.tls_certificate is not None
 
     @property
+    def prometheus_credentials(self) -> Path | None:
+        """The file with the token, or with USER:PASSWORD. Read again for every question."""
+        return self.prometheus_token_file or self.prometheus_basic_file
+
+    @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
@@ -75,6 +82,8 @@ class Settings(HttpSettings):
     def _guarded(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("give both tlsCertificate and tlsKey, or neither")
+        if self.prometheus_token_file is not None and self.prometheus_basic_file is not None:
+            raise ValueError("give prometheusTokenFile or prometheusBasicFile, not both")
         if not self.tls and not self.insecure and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and tokens would travel in the clear: "
@@ -107,7 +116,9 @@ def load_settings(
         raise SettingsError("\n".join(lines)) from None
     for path in (settings.tls_certificate, settings.tls_key):
         if path is not None:
-            _require_readable(path)
+            _require_readable("TLS", path)
+    if settings.prometheus_credentials is not None:
+        _require_readable("Prometheus credentials", settings.prometheus_credentials)
     return settings
 
 
@@ -130,9 +141,9 @@ def _from_file(file: Path) -> dict[str, Any]:
     return document
 
 
-def _require_readable(path: Path) -> None:
+def _require_readable(what: str, path: Path) -> None:
     try:
         with path.open("rb") as opened:
             opened.read(1)
     except OSError as error:
-        raise SettingsError(f"the TLS file {path} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"the {what} file {path} cannot be read: {error.strerror}") from None

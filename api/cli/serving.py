@@ -28,7 +28,7 @@ class NotStarted(Exception):
     """The text is the one line that says why."""
 
 
-def run(settings: Settings, out: Output) -> Exit:
+def run(settings: Settings, out: Output, min_epoch: int = 0) -> Exit:
     """Serve until SIGTERM or SIGINT. DONE after a clean stop, FAILED with one line when it could not start.
 
     The port comes first: a second controller on the same port must not take the lead before it finds out.
@@ -37,7 +37,7 @@ def run(settings: Settings, out: Output) -> Exit:
         configure_logs(settings, lines)
         try:
             _check_tls(settings)
-            with bind(settings) as listener, _node(settings) as node:
+            with bind(settings) as listener, _node(settings, min_epoch) as node:
                 return _serve(node, settings, listener, out)
         except (NotStarted, CannotListen) as error:
             out.error(str(error))
@@ -82,9 +82,9 @@ def _opened(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _node(settings: Settings) -> Iterator[RunningNode]:
+def _node(settings: Settings, min_epoch: int) -> Iterator[RunningNode]:
     with _opened(settings):
-        node = build(settings)
+        node = build(settings, min_epoch)
     try:
         yield node
     finally:

@@ -245,7 +245,7 @@ def token_view(token: Token, now_s: float) -> schemas.TokenView:
 
 def ready_view(health: Health) -> schemas.ReadyView:
     """Names and ages only: this is shown without a credential, and a trouble's text may name what is inside."""
-    reasons = [] if health.leading else ["this node does not lead"]
+    reasons = [] if health.leading else [f"this node does not lead{': ' if health.remedy else ''}{health.remedy}"]
     reasons += [
         f"heartbeat {beat.name}: last success {beat.age_s:.0f} s ago, at most {beat.age_s_max:.0f} s"
         for beat in health.beats

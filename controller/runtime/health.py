@@ -26,12 +26,14 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All heartbeats and what is parked. ``leading`` is False once a newer leader has fenced this node."""
+    """All heartbeats and what is parked. ``leading`` is False once a newer leader has fenced this node; ``remedy`` says
+    what a person can do when that leader is only a memory of the routes."""
 
     beats: tuple[Beat, ...]
     leading: bool
     parked: tuple[str, ...]
     epoch: int
+    remedy: str = ""
 
     @property
     def healthy(self) -> bool:

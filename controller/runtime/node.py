@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from controller.commands import Commands
 from controller.ports import Fenced, PortError, Ports
@@ -38,7 +39,7 @@ class Node:
     ) -> None:
         self._ports, self._epoch, self._switch = ports, epoch, switch
         self._reconciler, self._directory = reconciler, directory
-        self._leading = True
+        self._leading, self._remedy = True, ""
         self._locks: dict[str, threading.Lock] = {}
         self._queue = WorkQueue(self._run, ports.clock, self._crashed, workers)
         self._outbox = Outbox(ports.store, notifier, ports.clock, ports.log)
@@ -66,7 +67,9 @@ class Node:
         self._switch.close()
 
     def health(self) -> Health:
-        return Health(self._pulse.beats(), self._leading, tuple(sorted(self._reconciler.parked)), self._epoch)
+        return Health(
+            self._pulse.beats(), self._leading, tuple(sorted(self._reconciler.parked)), self._epoch, self._remedy
+        )
 
     def _jobs(self) -> tuple[Job, ...]:
         return (
@@ -115,8 +118,26 @@ class Node:
                 return self._reconciler.run(key)
         except Fenced as fenced:
             self._leading = False
-            self._ports.log("fenced", trouble=str(fenced), page=True)
+            self._remedy = self._remedy_of_fence()
+            self._ports.log("fenced", trouble=str(fenced), remedy=self._remedy, page=True)
             return None
+
+    def _remedy_of_fence(self) -> str:
+        """What to do when the store is still ours: a route remembers a leader that this store has never heard of."""
+        ports, newest = self._ports, 0
+        try:
+            if ports.store.epoch() != self._epoch:
+                return ""
+        except PortError:
+            return ""
+        for app in self._directory.applications():
+            with suppress(PortError):
+                newest = max(newest, ports.router.read(app).epoch)
+        number = str(newest + 1) if newest > self._epoch else "N, above the epoch that the log names"
+        return (
+            f"what it steers was led from another data directory; this one (epoch {self._epoch}) is new or restored: "
+            f"when no other controller runs, start once with --min-epoch {number}"
+        )
 
     def _lock_of(self, application: str) -> threading.Lock:
         return self._locks.setdefault(application, threading.Lock())

@@ -115,3 +115,13 @@ def test_an_empty_file_is_fine_and_a_missing_one_is_not(tmp_path: Path) -> None:
     assert load_settings(write(tmp_path / "s.yaml", "")) == Settings()
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         load_settings(tmp_path / "none.yaml")
+
+
+def test_the_credentials_for_prometheus_are_one_file_that_can_be_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    with pytest.raises(SettingsError, match=r"Prometheus credentials file .* cannot be read"):
+        load_settings(environ={"INTERLOCK_PROMETHEUS_TOKEN_FILE": str(secret)})
+    secret.write_text("t")
+    assert load_settings(environ={"INTERLOCK_PROMETHEUS_BASIC_FILE": str(secret)}).prometheus_credentials == secret
+    with pytest.raises(SettingsError, match="not both"):
+        load_settings(flags={"prometheus_token_file": secret, "prometheus_basic_file": secret})

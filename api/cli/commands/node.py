@@ -46,6 +46,9 @@ def serve(  # noqa: PLR0913  one parameter per flag
         bool | None, flag("--insecure", "Listen beyond this machine without TLS, behind a TLS proxy.")
     ] = None,
     log_format: Annotated[str | None, option("--log-format", "FORMAT", "json or text.")] = None,
+    min_epoch: Annotated[
+        int, option("--min-epoch", "N", "Lead above the routes after a restore; the log names N.", min=0)
+    ] = 0,
     new_admin_token: Annotated[
         bool, flag("--new-admin-token", "Print a further admin token and end; for when all are lost.")
     ] = False,
@@ -67,10 +70,10 @@ def serve(  # noqa: PLR0913  one parameter per flag
         "insecure": insecure,
         "log_format": log_format,
     }
-    raise typer.Exit(int(_serve(config, flags, new_admin_token)))
+    raise typer.Exit(int(_serve(config, flags, min_epoch, new_admin_token)))
 
 
-def _serve(config: Path | None, flags: Mapping[str, Any], new_admin_token: bool) -> Exit:
+def _serve(config: Path | None, flags: Mapping[str, Any], min_epoch: int, new_admin_token: bool) -> Exit:
     """The settings first: a mistake in them is told before the servers are loaded."""
     out = Output(as_json=False)
     if os.name != "posix":
@@ -87,7 +90,7 @@ def _serve(config: Path | None, flags: Mapping[str, Any], new_admin_token: bool)
         return Exit.USAGE
     from api.cli import serving
 
-    return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out)
+    return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out, min_epoch)
 
 
 def guard(ctx: typer.Context) -> None:

@@ -87,9 +87,10 @@ class SqlStore:
         with self._connections.write() as transaction:
             return writes.apply(transaction, commit, made)
 
-    def lead(self, holder: str, at_s: float) -> int:
+    def lead(self, holder: str, at_s: float, min_epoch: int = 0) -> int:
+        """``min_epoch`` lifts a new or restored store above the epochs that the routes hold already."""
         with self._connections.write() as transaction:
-            return writes.lead(transaction, holder, at_s)
+            return writes.lead(transaction, holder, at_s, min_epoch)
 
     def epoch(self) -> int:
         with self._connections.read() as connection:

@@ -29,7 +29,7 @@ from controller.adapters.store.schema import (
 from controller.adapters.store.transaction import Transaction
 from controller.core.model import Release
 from controller.core.moves import ENDED
-from controller.ports import Answered, Commit, Conflict, Fenced, Message, StoredApplication, Token
+from controller.ports import Answered, Commit, Conflict, Fenced, Message, Refused, StoredApplication, Token
 from gates.audit import Draft, Record, link
 from gates.kill import Engagement
 
@@ -37,6 +37,9 @@ RowValues = Mapping[str, Any]
 
 DUE_AT_ONCE_S = 0.0
 """A new message is due whatever the clock says, so that a clock set back delays no page."""
+
+EPOCH_LEAP_MAX = 1_000_000
+"""An epoch is a start of a controller: a million are decades of restarts, a larger leap is a slip of the finger."""
 
 _NEVER_CHANGES = {"id", "application", "created_at_s"}
 
@@ -117,8 +120,13 @@ def apply(transaction: Transaction, commit: Commit, made: Rows) -> tuple[Record,
     return _chain(transaction, made.drafts, seq, head) if made.drafts else ()
 
 
-def lead(transaction: Transaction, holder: str, now_s: float) -> int:
-    epoch = _anchor(transaction)[0] + 1
+def lead(transaction: Transaction, holder: str, now_s: float, min_epoch: int = 0) -> int:
+    """Raises Refused for a leap that no number of starts explains: routes would refuse every lower epoch for ever."""
+    following = _anchor(transaction)[0] + 1
+    if min_epoch > following + EPOCH_LEAP_MAX:
+        text = f"epoch {min_epoch} is more than {EPOCH_LEAP_MAX} above this store's {following - 1}"
+        raise Refused(f"{text}: use the number that the log or /readyz names")
+    epoch = max(following, min_epoch)
     transaction.run(_LEAD, {"to": epoch, "by": holder, "at": now_s})
     return epoch
 
