@@ -3,7 +3,7 @@ may add some, and says which one is missing."""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -162,6 +162,7 @@ class Record:
     release_id: str | None
     application: str | None
     late: bool
+    numbers: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ def read(shape: type[Shape], data: Any, where: str = "") -> Shape:
         path = f"{where}.{entry.name}" if where else entry.name
         if entry.name in data:
             values[entry.name] = _value(hints[entry.name], data[entry.name], path)
-        elif entry.default is MISSING:
+        elif entry.default is MISSING and entry.default_factory is MISSING:
             raise Misread(f"{path} is missing")
     return shape(**values)
 
@@ -221,6 +222,10 @@ def _value(hint: Any, value: Any, path: str) -> Any:
     if is_dataclass(hint):
         assert isinstance(hint, type)
         return read(hint, value, path)
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise Misread(f"{path} is not an object")
+        return value
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise Misread(f"{path} is not a list")

@@ -225,8 +225,35 @@ def test_kill_status_and_unkill() -> None:
     stub.on("POST", "/v1/kill-switch/k-1/release", ok(released))
     terminal = Terminal(stub)
     assert "application:shop" in terminal.run("kill-status").stdout
-    assert "kill k-1 is released" in terminal.run("unkill", "k-1", "--reason", "mended").stdout
+    assert "kill k-1 over application:shop is released" in terminal.run("unkill", "k-1", "--reason", "mended").stdout
     assert stub.bodies("POST", "/v1/kill-switch/k-1/release") == [{"reason": "mended"}]
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ((), "no other kill covers it. What this one had halted, if anything, starts again at step 0"),
+        (("environment:production",), "it is still held by k-9 (environment:production)"),
+        (("fleet",), "it is still held by k-9 (fleet)"),
+        (("environment:staging",), "no other kill covers it"),
+        (("application:cart",), "no other kill covers it"),
+        ((f"release:{ID}",), f"a part of it may be still held by k-9 (release:{ID})"),
+    ],
+)
+def test_unkill_says_what_still_holds_what_it_let_go(others: tuple[str, ...], said: str) -> None:
+    items = [KILL | {"id": "k-9", "scope": scope} for scope in others]
+    stub = StubController().on("GET", "/v1/kill-switch", ok({"items": items, "readable": True, "trouble": ""}))
+    stub.on("POST", "/v1/kill-switch/k-1/release", ok({"kill": KILL, "released_by": "eve", "text": "as before"}))
+    stub.on("GET", "/v1/applications/shop", ok(APPLICATION)).on("GET", RELEASE, ok(release_json()))
+    result = Terminal(stub).run("unkill", "k-1", "--reason", "mended")
+    assert f"kill k-1 over application:shop is released; {said}" in result.stdout
+
+
+def test_unkill_is_done_though_nobody_can_say_what_else_holds() -> None:
+    stub = StubController().on("GET", "/v1/kill-switch", problem(403, "forbidden", "no"))
+    stub.on("POST", "/v1/kill-switch/k-1/release", ok({"kill": KILL, "released_by": "eve", "text": "as before"}))
+    result = Terminal(stub).run("unkill", "k-1", "--reason", "mended")
+    assert (result.exit_code, "look with `interlock kill-status`" in result.stdout) == (0, True)
 
 
 def test_status_shows_an_engaged_kill_first_and_the_releases_below() -> None:
@@ -272,6 +299,17 @@ def test_audit_lists_the_newest_first_with_its_filters() -> None:
     assert "--after 9" in result.stderr
     Terminal(stub).run("audit", "--limit", "5")
     assert stub.seen[1].url.params["limit"] == "5"
+
+
+def test_audit_rows_of_a_weight_or_a_phase_say_from_what_to_what() -> None:
+    base = {"at": "2026-11-21T11:58:00.000Z", "actor": "controller", "release_id": ID, "application": "shop"}
+    weight = {"seq": 9, "type": "weight", "text": "harm", "numbers": {"from_pct": 25, "to_pct": 0, "step": 1}}
+    phase = {"seq": 8, "type": "phase", "text": "harm"}
+    phase |= {"numbers": {"from_phase": "progressing", "to_phase": "rolling_back"}}
+    rows = page(base | weight | {"late": False}, base | phase | {"late": False})
+    result = Terminal(StubController().on("GET", "/v1/audit", rows)).run("audit")
+    assert "25 % -> 0 %: harm" in result.stdout
+    assert "progressing -> rolling_back: harm" in result.stdout
 
 
 def test_a_token_secret_stands_alone_on_stdout() -> None:

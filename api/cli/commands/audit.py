@@ -60,7 +60,7 @@ def _table(out: Output, records: tuple[Record, ...], more: str | None) -> None:
             r.type + (" (late)" if r.late else ""),
             r.actor,
             r.release_id or r.application or "",
-            r.text,
+            _what(r),
         )
         for r in records
     ]
@@ -69,6 +69,16 @@ def _table(out: Output, records: tuple[Record, ...], more: str | None) -> None:
         out.line("no record fits")
     if more:
         out.note(f"there are more: --after {more}")
+
+
+def _what(record: Record) -> str:
+    """A change of weight or phase says from what to what, which its reason alone does not."""
+    figures = record.numbers
+    if {"from_pct", "to_pct"} <= figures.keys():
+        return f"{figures['from_pct']} % -> {figures['to_pct']} %: {record.text}"
+    if {"from_phase", "to_phase"} <= figures.keys():
+        return f"{figures['from_phase']} -> {figures['to_phase']}: {record.text}"
+    return record.text
 
 
 def verify(session: Session) -> Exit:

@@ -12,13 +12,21 @@ from api.cli.exits import Exit
 from api.cli.options import REASON, argument, flag, option
 from api.cli.output import Output
 from api.cli.session import Session, Usage, at
-from api.cli.shapes import Kill, KillEngaged, KillList, KillReleased, read
+from api.cli.shapes import Application, Kill, KillEngaged, KillList, KillReleased, Release, read
 from api.cli.words import moment
-from api.client import Unreachable
-from gates.kill import ScopeKind, parse_scope
+from api.client import Problem, Unreachable
+from gates.kill import Scope, ScopeKind, parse_scope
 
 PANEL = "Stop"
 FLEET = "fleet"
+SMALLER: dict[ScopeKind, tuple[str, ...]] = {
+    ScopeKind.FLEET: ("environment:", "application:", "release:"),
+    ScopeKind.ENVIRONMENT: ("application:", "release:"),
+    ScopeKind.APPLICATION: ("release:",),
+    ScopeKind.RELEASE: (),
+}
+NAMED_MAX = 5
+"""Kills named in one sentence; `interlock kill-status` has them all."""
 SCOPE_HELP = "application:NAME, environment:NAME or release:ID."
 WITHOUT_CONTROLLER = (
     "Where the controller cannot be reached, its guard still stops traffic: create a file named HALT in the "
@@ -124,7 +132,7 @@ def unkill(
     kill_id: Annotated[str, argument("ID", "As `interlock kill-status` shows it.")],
     reason: Annotated[str, option("--reason", "TEXT", "Why it is safe to go on.")],
 ) -> None:
-    """Release one kill. Releases it had halted start again at step 0.
+    """Release one kill. What it had halted, and no other kill holds, starts again at step 0.
 
     Example: interlock unkill k-0a1b2c3d4e --reason "cause found and fixed"
     """
@@ -133,9 +141,42 @@ def unkill(
     data = session.change("POST", at("kill-switch", kill_id, "release"), {"reason": reason}).data
     if session.out.as_json:
         session.out.document(data)
-    released = read(KillReleased, data)
-    session.out.line(f"{session.out.tick} {released.text or _released(released.kill)}", "green")
+        return
+    kill = read(KillReleased, data).kill
+    said = f"kill {kill.id} over {kill.scope} is released; {_what_holds(session, kill)}"
+    session.out.line(f"{session.out.tick} {said}", "green")
 
 
-def _released(kill: Kill) -> str:
-    return f"{kill.id} over {kill.scope} is released"
+def _what_holds(session: Session, released: Kill) -> str:
+    """What the other kills still hold. Where that cannot be learned it says so, because the release itself is done."""
+    try:
+        kills = read(KillList, session.get(at("kill-switch")).data)
+        around = _around(session, parse_scope(released.scope))
+    except (Problem, Unreachable, ValueError):
+        return "look with `interlock kill-status` whether another one still holds it"
+    if not kills.readable:
+        return f"everything is still held, because a source of kills cannot be read: {kills.trouble}"
+    others = [kill for kill in kills.items if kill.id != released.id]
+    holding = [kill for kill in others if kill.scope in around]
+    if holding:
+        return "it is " + _still_held(holding)
+    within = [kill for kill in others if kill.scope.startswith(SMALLER[parse_scope(released.scope).kind])]
+    if within:
+        return "a part of it may be " + _still_held(within)
+    return "no other kill covers it. What this one had halted, if anything, starts again at step 0"
+
+
+def _still_held(kills: list[Kill]) -> str:
+    return "still held by " + ", ".join(f"{kill.id} ({kill.scope})" for kill in kills[:NAMED_MAX])
+
+
+def _around(session: Session, scope: Scope) -> set[str]:
+    """The scopes that cover all of ``scope``, itself too."""
+    around = {FLEET, str(scope)}
+    if scope.kind is ScopeKind.RELEASE:
+        release = read(Release, session.get(at("releases", scope.name)).data)
+        around |= {f"application:{release.application}", f"environment:{release.environment}"}
+    if scope.kind is ScopeKind.APPLICATION:
+        application = read(Application, session.get(at("applications", scope.name)).data)
+        around.add(f"environment:{application.environment}")
+    return around
