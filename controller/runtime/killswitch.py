@@ -7,22 +7,20 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass, replace
 
 from controller.core.model import Application, Mark, Release
 from controller.guard.model import OVERFLOW_ID
-from controller.ports import Clock, Commit, PortError, Router, Store
+from controller.ports import Clock, Commit, PortError, Router, Store, Unavailable, Unknown
 from controller.runtime.killfile import KillFile
+from controller.runtime.lanes import EFFECTIVE, FAILED, PENDING, Lanes, PathAnswer
 from gates.audit import Draft
 from gates.kill import Engagement, KillState, Scope, ScopeKind, Target, Verb, covers, union
 
-ROUTE_THREADS = 16
-"""Routes written at the same time; a route write is a few milliseconds of waiting."""
 ROUTE_WAIT_S = 5.0
 """How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
 
-EFFECTIVE, PENDING, FAILED = "effective", "pending", "failed"
 ID_PREFIX = "k-"
 KILL_MARKS = (ID_PREFIX, OVERFLOW_ID)
 """How the marks on a route begin that only a person may release through the controller."""
@@ -31,15 +29,6 @@ SILENT_READS = 2
 
 EVERY_ROUTE = "route:*"
 """The path of all covered routes, while it cannot be said which they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class PathAnswer:
-    """What became of one path: effective, pending or failed, with the trouble in words."""
-
-    path: str
-    state: str
-    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,7 @@ class KillSwitch:
         self._applications, self._application_of, self._running = applications, application_of, running
         self._lock = threading.Lock()
         self._memory = KillState()
-        self._pool = ThreadPoolExecutor(ROUTE_THREADS, thread_name_prefix="kill")
+        self._pool = Lanes()
 
     def state(self) -> KillState:
         """The union of every source. A store that cannot be read makes it unreadable: hold."""
@@ -218,16 +207,15 @@ class KillSwitch:
         paths = _paths(apps)
 
         def halt(app: Application) -> PathAnswer:
+            if engagement.id in self._memory.released:
+                return PathAnswer(paths[_key(app)], EFFECTIVE, "released meanwhile")
             return self._try(paths[_key(app)], lambda: _verified(self._router, app, mark, revert))
 
-        if len(apps) == 1:
-            return (halt(apps[0]),)
         futures = {paths[_key(app)]: self._pool.submit(halt, app) for app in apps}
         done, _ = wait(futures.values(), timeout=ROUTE_WAIT_S)
-        late = f"no answer within {ROUTE_WAIT_S:g} s, still trying"
-        return tuple(
-            future.result() if future in done else PathAnswer(path, PENDING, late) for path, future in futures.items()
-        )
+        answers = {path: future.result() if future in done else None for path, future in futures.items()}
+        late = "its guard has not answered yet, still trying"
+        return tuple(answer or PathAnswer(path, PENDING, late) for path, answer in answers.items())
 
     def _record(self, engagement: Engagement, routes: Sequence[PathAnswer], late: bool = False) -> None:
         text = f"kill ({engagement.verb.value}) over {engagement.scope}: {engagement.reason or 'no reason given'}"
@@ -241,7 +229,8 @@ class KillSwitch:
         except Exception as error:  # noqa: BLE001  even a bug in one path must not keep the others from being written
             trouble = str(error) if isinstance(error, PortError) else f"{type(error).__name__}: {error}"
             self._log("kill_path_failed", path=path, trouble=trouble)
-            return PathAnswer(path, FAILED, trouble)
+            state = PENDING if isinstance(error.__cause__, TimeoutError) else FAILED
+            return PathAnswer(path, state, trouble, again=isinstance(error, Unavailable | Unknown))
         return PathAnswer(path, EFFECTIVE)
 
 

@@ -113,7 +113,7 @@ class FakeRouter(HaproxyRouter):
     def restart(self) -> None:
         self._keeper = self._start()
 
-    def exchange(self, guard: str, line: bytes) -> dict[str, Any]:
+    def exchange(self, guard: str, line: bytes, timeout_s: float = 1.0) -> dict[str, Any]:
         if not self.guard_up:
             raise Unavailable(f"the guard at {guard} cannot be reached: Connection refused")
         try:

@@ -18,6 +18,9 @@ from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Route
 TIMEOUT_S = 5.0
 """The guard needs at most two HAProxy time-outs of 1 s for a request, and may have a few to answer first."""
 
+HALT_TIMEOUT_S = 1.0
+"""A stop waits no longer for a guard that hangs: others wait behind it, and whoever stops tries again."""
+
 ANSWER_BYTES = 1 << 20
 IDLE_CONNECTIONS = 16
 """Per guard: as many as there are threads that use it at once; more are closed after use."""
@@ -100,12 +103,14 @@ class HaproxyRouter:
     def ask(self, guard: str, body: Mapping[str, object]) -> dict[str, Any]:
         """One request to the guard at ``guard``; its answer when it said yes, else the port error it named."""
         line = json.dumps(body, separators=(",", ":")).encode() + b"\n"
+        halts = body["op"] == "halt"
+        timeout_s = min(self._timeout_s, HALT_TIMEOUT_S) if halts else self._timeout_s
         try:
-            answer = self.exchange(guard, line)
-        except (Unknown, Unavailable):
-            if body["op"] not in AGAIN:
+            answer = self.exchange(guard, line, timeout_s)
+        except (Unknown, Unavailable) as error:
+            if body["op"] not in AGAIN or (halts and isinstance(error.__cause__, TimeoutError)):
                 raise
-            answer = self.exchange(guard, line)
+            answer = self.exchange(guard, line, timeout_s)
         if answer.get("ok") is True:
             return answer
         raise ERRORS.get(str(answer.get("error")), Unknown)(str(answer.get("text", "the guard gave no reason")))
@@ -119,9 +124,9 @@ class HaproxyRouter:
         except (KeyError, TypeError, ValueError) as error:
             raise Unknown(f"the answer of the guard at {route.guard} has another form: {error!r}") from error
 
-    def exchange(self, guard: str, line: bytes) -> dict[str, Any]:
+    def exchange(self, guard: str, line: bytes, timeout_s: float) -> dict[str, Any]:
         """Send one line and read one back. Raises Unavailable when surely nothing was sent, else Unknown."""
-        connection = self._borrow(guard)
+        connection = self._borrow(guard, timeout_s)
         try:
             answer = _talk(connection, guard, line)
         except BaseException:
@@ -130,16 +135,16 @@ class HaproxyRouter:
         self._give_back(guard, connection)
         return answer
 
-    def _borrow(self, guard: str) -> socket.socket:
+    def _borrow(self, guard: str, timeout_s: float) -> socket.socket:
         """A connection on which nothing waits to be read: a closed one would swallow the request."""
         while True:
             with self._lock:
                 idle = self._idle.get(guard)
                 connection = idle.pop() if idle else None
             if connection is None:
-                return _connect(guard, self._timeout_s)
+                return _connect(guard, timeout_s)
             if _quiet(connection):
-                connection.settimeout(self._timeout_s)
+                connection.settimeout(timeout_s)
                 return connection
             connection.close()
 

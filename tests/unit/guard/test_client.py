@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.adapters.routers import haproxy
 from controller.adapters.routers.haproxy import ERRORS, IDLE_CONNECTIONS, HaproxyRouter
 from controller.core.model import Application, Mark
 from controller.guard.model import Names, Route
@@ -138,6 +139,21 @@ def test_every_refusal_of_the_guard_has_its_error(kind: str, error: type[PortErr
     with guard([[line]]) as (app, router, _), pytest.raises(error, match="because") as raised:
         router.write(app, WRITE)
     assert type(raised.value) is error
+
+
+def test_a_stop_waits_no_full_time_out_for_a_hung_guard_and_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haproxy, "HALT_TIMEOUT_S", 0.05)
+    with tempfile.TemporaryDirectory(prefix="guard") as directory:
+        path = str(Path(directory) / "s")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            with pytest.raises(Unknown, match="timed out"):
+                HaproxyRouter(timeout_s=60.0).halt(application(path), MARK, True)
+            listener.settimeout(0.0)
+            listener.accept()[0].close()
+            with pytest.raises(BlockingIOError):
+                listener.accept()
 
 
 def test_a_guard_that_is_silent_is_unknown_after_the_time_out() -> None:

@@ -75,5 +75,5 @@ class SwitchStage:
         self.told.append({"event": event, **fields})
 
 
-def renamed(app: Application, name: str) -> Application:
-    return replace(app, name=name, router=HaproxyRoute("/run/guard.sock", name))
+def renamed(app: Application, name: str, guard: str = "/run/guard.sock") -> Application:
+    return replace(app, name=name, router=HaproxyRoute(guard, name))

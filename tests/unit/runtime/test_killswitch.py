@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from controller.core.model import Application, HaproxyRoute
-from controller.ports import Page, Unavailable
+from controller.ports import Page, Unavailable, Unknown
 from controller.runtime import killswitch as module
-from controller.runtime.killswitch import EFFECTIVE, FAILED, PENDING, Engaged
+from controller.runtime import lanes
+from controller.runtime.killswitch import Engaged
+from controller.runtime.lanes import EFFECTIVE, FAILED, PENDING
 from gates.kill import KillAnswerKind, Target, Verb, answer, parse_scope
 from tests.unit.core.build import a_release
 from tests.unit.runtime.switch_stage import DOWN, SwitchStage, renamed
@@ -187,6 +190,65 @@ def test_a_route_that_answers_late_is_pending_and_holds_up_no_other(
     assert states(engaged)["route:shop"] == EFFECTIVE
     assert not engaged.effective
     leave.set()
+
+
+def hung() -> Unknown:
+    error = Unknown("the answer of the guard was lost: timed out")
+    error.__cause__ = TimeoutError("timed out")
+    return error
+
+
+def test_a_hung_guard_holds_up_neither_the_other_guards_nor_the_answer(
+    stage: SwitchStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty routes of one guard hang, each for long; the answer must not wait for them one after the other."""
+    others = [renamed(stage.shop, f"far-{number}", "/run/far.sock") for number in range(30)]
+    stage.apps = [*others, stage.shop, stage.pay]
+    leave, tried = threading.Event(), threading.Semaphore(0)
+
+    def hang(app: Application, *_rest: object) -> None:
+        if app.router.guard == "/run/far.sock":
+            tried.release()
+            if not leave.is_set():
+                raise hung()
+
+    stage.router.watch("halt", hang)
+    engaged = stage.switch.engage(Verb.REVERT, FLEET, "ann")
+    assert [stage.weight(stage.shop), stage.weight(stage.pay)] == [0, 0]
+    assert {states(engaged)[f"route:{app.name}"] for app in others} == {PENDING}
+    assert not engaged.effective
+
+
+def test_what_a_guard_did_not_take_is_tried_until_it_answers(
+    stage: SwitchStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "RETRY_S", 0.01)
+    tries, done = itertools.count(1), threading.Event()
+
+    def hang(_app: Application, *_rest: object) -> None:
+        if next(tries) < 4:
+            raise hung()
+
+    stage.router.watch("halt", hang)
+    stage.router.after("halt", lambda *_: done.set())
+    engaged = stage.switch.engage(Verb.REVERT, parse_scope("application:shop"), "ann")
+    assert states(engaged)["route:shop"] == PENDING
+    assert done.wait(5)
+    assert stage.weight(stage.shop) == 0
+
+
+def test_a_stop_that_was_released_before_its_guard_answered_is_not_written_any_more(
+    stage: SwitchStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "RETRY_S", 0.01)
+    stage.router.fail(hung(), "halt")
+    engaged = stage.switch.engage(Verb.REVERT, parse_scope("application:shop"), "ann").engagement
+    stage.switch.release(engaged.id, "ann", "")
+    stage.router.heal()
+    for worker in [thread for thread in threading.enumerate() if thread.name == "kill"]:
+        worker.join(5)
+        assert not worker.is_alive(), "it ends when nothing is left to try"
+    assert stage.halts(stage.shop) == []
 
 
 def test_a_store_that_cannot_be_read_makes_the_switch_unreadable(stage: SwitchStage) -> None:
