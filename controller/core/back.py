@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from analysis.model import Judgement
 from controller.core.effects import AT_ZERO
-from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release
+from controller.core.model import HaltCause, IntentKind, Observation, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, stable_down, to
 from gates.kill import KillAnswerKind
@@ -82,15 +82,9 @@ def rule_rolling_back(scene: Scene) -> Release | None:
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.ROLLING_BACK:
         return None
-    if _never_routed(scene):
-        assert release.cause is not None
-        return to(release, release.outcome or Phase.FAILED, release.cause, scene.now_s)
-    if seen.route is None or seen.route.live_pct is None:
-        text = "the route cannot be read: " + seen.trouble("route", seen.route.trouble if seen.route else "no answer")
-        return hold(scene, Reason("route_unreadable", text), zero_since_s=None)
-    if seen.route.live_pct != 0:
-        text = f"the route still gives the canary {seen.route.live_pct} %"
-        return hold(scene, Reason("waiting_for_route", text), zero_since_s=None)
+    waiting = None if _never_routed(scene) else _route_trouble(seen)
+    if waiting is not None:
+        return hold(scene, waiting, zero_since_s=None)
     if release.zero_since_s is None:
         release = replace(release, zero_since_s=scene.now_s)
         scene = replace(scene, release=release)
@@ -100,6 +94,15 @@ def rule_rolling_back(scene: Scene) -> Release | None:
     assert release.outcome is not None
     assert release.cause is not None
     return to(release, release.outcome, release.cause, scene.now_s)
+
+
+def _route_trouble(seen: Observation) -> Reason | None:
+    if seen.route is None or seen.route.live_pct is None:
+        text = "the route cannot be read: " + seen.trouble("route", seen.route.trouble if seen.route else "no answer")
+        return Reason("route_unreadable", text)
+    if seen.route.live_pct != 0:
+        return Reason("waiting_for_route", f"the route still gives the canary {seen.route.live_pct} %")
+    return None
 
 
 def _never_routed(scene: Scene) -> bool:

@@ -14,7 +14,7 @@ from httpx import Response
 from api.http.edge import Body
 from api.http.errors import PLAIN, REJECTED, TROUBLES
 from api.http.note import KEY, Note
-from controller import commands
+from controller import commands, wishes
 from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Unavailable, Unknown
 from tests.api.http_stage import Stage
 
@@ -33,8 +33,10 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
 
 
 def test_every_code_that_a_command_rejects_with_has_its_status() -> None:
-    tree = ast.parse(Path(commands.__file__).read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_rejected(node.func)]
+    trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in (commands, wishes)]
+    calls = [
+        node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_rejected(node.func)
+    ]
     codes = {argument.value for node in calls if isinstance(argument := node.args[0], ast.Constant)}
     assert len(codes) >= 8
     assert codes == set(REJECTED)

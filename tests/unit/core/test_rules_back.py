@@ -306,10 +306,13 @@ def test_no_weight_rises_over_a_lowering_that_nobody_recorded(code: str) -> None
 def test_a_release_that_never_asked_for_traffic_is_not_held_for_ever_by_a_route_that_cannot_be_read() -> None:
     never = a_release(Phase.ROLLING_BACK, peak_weight_pct=0, outcome=Phase.FAILED)
     waits = rule_rolling_back(scene_of(never, 1, route=None))
-    ends = rule_rolling_back(scene_of(never, PLAN.drain_s + 1, route=None))
+    drains = rule_rolling_back(scene_of(never, PLAN.drain_s + 1, route=None))
     assert waits is not None
+    assert drains is not None
+    assert (waits.reason.code, drains.reason.code) == ("route_unreadable", "draining")
+    ends = rule_rolling_back(scene_of(drains, 2 * PLAN.drain_s + 2, route=None, canary=RoleState(1)))
     assert ends is not None
-    assert (waits.phase, ends.phase) == (Phase.ROLLING_BACK, Phase.FAILED)
+    assert ends.phase is Phase.FAILED
     had = rule_rolling_back(scene_of(a_release(Phase.ROLLING_BACK), PLAN.drain_s + 1, route=None))
     assert had is not None
     assert had.phase is Phase.ROLLING_BACK
