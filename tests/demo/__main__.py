@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from tests.demo.parts import Failed, Missing
 from tests.demo.stage import Stage, stage
@@ -63,10 +64,15 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> None:
 def serve(on: Stage) -> None:
     install(on, tell)
     tell("\nEverything is running; Ctrl-C stops it. In another shell:\n")
-    tell(f"  export INTERLOCK_URL={on.controller.url} INTERLOCK_TOKEN={on.controller.token}")
-    tell(f"  {' '.join(on.interlock())} deploy shop v3-errors --wait      # v2 is good; v3-errors v4-slow v5-crash")
-    tell(f"  {' '.join(on.interlock())} status                            # v6-hang v7-load are bad")
-    tell(f"\n  the shop {'':10} http://127.0.0.1:{on.haproxy.port}/\n  Prometheus {'':8} {on.prometheus.url}")
+    tell(f"  export PATH={Path(sys.executable).parent}:$PATH")
+    tell(f"  export INTERLOCK_URL={on.controller.url}")
+    tell(f"  export INTERLOCK_TOKEN={on.controller.token}")
+    tell("  interlock deploy shop v2 --wait")
+    tell("  interlock status\n")
+    tell("  good versions: any name that is not one of the bad ones, such as v2")
+    tell("  bad versions:  v3-errors v4-slow v5-crash v6-hang v7-load\n")
+    tell(f"  the shop       http://127.0.0.1:{on.haproxy.port}/")
+    tell(f"  Prometheus     {on.prometheus.url}")
     while True:
         time.sleep(1)
 

@@ -4,6 +4,7 @@ demo. Everything is done through the command line, as a user would."""
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -59,7 +60,7 @@ STORIES = (
 
 def run(stage: Stage, tell: Tell, *arguments: str) -> int:
     """Call the command line and show what it prints, as it prints it."""
-    tell(f"$ interlock {' '.join(arguments)}")
+    tell(f"$ interlock {shlex.join(arguments)}")
     process = subprocess.Popen(
         [*stage.interlock(), *arguments],
         env={**os.environ, **stage.environment(), "PYTHONUNBUFFERED": "1", "COLUMNS": "150"},
