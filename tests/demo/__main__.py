@@ -16,6 +16,10 @@ from tests.demo.stage import Stage, stage
 from tests.demo.stories import STORIES, Outcome, deploy, install, kill
 
 
+DEMO_S_MAX = 232
+"""The stories take about 170 s on two cores; with the start and the end it is never more than four minutes."""
+
+
 def tell(line: str = "") -> None:
     print(line, flush=True)
 
@@ -48,6 +52,10 @@ def _told(title: str, story: Callable[[], Outcome]) -> Outcome:
     outcome = story()
     tell_outcome(outcome)
     return outcome
+
+
+def _too_late(*_: object) -> None:
+    raise TimeoutError(f"the stories took longer than {DEMO_S_MAX} s")
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> None:
@@ -88,10 +96,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stage(tell) as on:
             if options.serve:
                 serve(on)
+            signal.signal(signal.SIGALRM, _too_late)
+            signal.alarm(DEMO_S_MAX)
             outcomes = play(on)
+            signal.alarm(0)
     except KeyboardInterrupt:
         tell("\nstopped; everything that was started is gone")
         return 0 if options.serve else 130
+    except TimeoutError as late:
+        tell(f"\nthe demo failed: {late}")
+        return 1
     except (Missing, Failed) as trouble:
         tell(f"\nthe demo cannot run: {trouble}")
         return 1
