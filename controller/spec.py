@@ -136,6 +136,7 @@ def _target_document(target: ProcessesTarget | ExternalTarget) -> dict[str, Any]
             "stableHealthUrl": target.stable_health_url,
             "canaryHealthUrl": target.canary_health_url,
             "versionField": target.version_field,
+            "assumeVersion": True if target.version_field is None else None,
             "hookUrl": target.hook_url,
             "healthTimeout": _duration(target.health_timeout_s),
         }

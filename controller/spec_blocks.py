@@ -20,6 +20,8 @@ STEPS_MAX = 20
 """Steps of one plan; each costs at least a minimum bake."""
 LEASE_POLLS_MIN = 3
 """A lease outlives two passes that failed, or one slow reply would send traffic back."""
+SLOW_PASS_S = 12.0
+"""The longest one pass may take, with a Prometheus that hangs: the lease of a healthy canary must outlive it."""
 SOCKET_PATH_BYTES_MAX = 107
 """What the kernel takes for the path of a Unix socket."""
 COMMAND_PARTS_MAX = 100
@@ -118,8 +120,20 @@ class ExternalBlock(_Block):
     stable_health_url: Address
     canary_health_url: Address
     version_field: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    assume_version: bool = False
     hook_url: Address | None = None
     health_timeout: Moment = 2.0
+
+    @model_validator(mode="after")
+    def _proven(self) -> ExternalBlock:
+        if self.version_field is None and not self.assume_version:
+            raise ValueError(
+                "set versionField, the field of the health answer that holds the version: without it whatever answers "
+                "is taken for the version that was asked for, also the old one. assumeVersion: true accepts that"
+            )
+        if self.version_field is not None and self.assume_version:
+            raise ValueError("versionField proves the version, assumeVersion takes it on trust: give one of them")
+        return self
 
 
 class TargetBlock(_Block):
@@ -203,6 +217,10 @@ class CanaryBlock(_Block):
             )
         if self.lease < LEASE_POLLS_MIN * self.poll:
             raise ValueError(f"lease must be at least {LEASE_POLLS_MIN} times poll ({LEASE_POLLS_MIN * self.poll:g} s)")
+        if self.lease < SLOW_PASS_S + 2 * self.poll:
+            least_s = SLOW_PASS_S + 2 * self.poll
+            why = f"one pass may take {SLOW_PASS_S:g} s while Prometheus hangs, and must not cost the weight"
+            raise ValueError(f"lease must be at least {SLOW_PASS_S:g} s and 2 times poll ({least_s:g} s): {why}")
         if len(steps) * self.min_bake > self.max_duration:
             raise ValueError("the minimum bakes of all steps do not fit into maxDuration: raise it or lower minBake")
         return self

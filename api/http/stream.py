@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -27,6 +29,8 @@ STREAM_S_MAX = 3_600.0
 """A stream ends after an hour; the client comes back with Last-Event-ID."""
 SEND_S = 30.0
 """A client that takes nothing for so long is gone."""
+CREDENTIAL_MAX = 8
+"""Streams of one credential, so that one client that forgets to close its own leaves some for the others."""
 RECORDS_MAX = 200
 STREAM_THREADS = 8
 """Threads that read for streams, so that streams never use up those of the routes."""
@@ -84,25 +88,36 @@ class Streams:
         self._clients_max, self._monotonic_s = clients_max, monotonic_s
         self._poll_s, self._heartbeat_s = poll_s, heartbeat_s
         self._threads = anyio.CapacityLimiter(STREAM_THREADS)
-        self.clients = 0
+        self._of: Counter[str] = Counter()
 
-    async def open(self, follow: Follow, still_valid: Callable[[], bool]) -> EventStream:
+    @property
+    def clients(self) -> int:
+        return self._of.total()
+
+    async def open(self, follow: Follow, still_valid: Callable[[], bool], credential: str) -> EventStream:
         """Raises ProblemError 503 when there are too many, and what the first look raises."""
         if self.clients >= self._clients_max:
             detail = f"{self._clients_max} streams are open, the most at a time: poll GET /v1/releases/ID instead."
             raise ProblemError(503, "too_many_streams", "Too many streams", detail).with_headers(Retry_After="10")
-        self.clients += 1
+        if self._of[credential] >= CREDENTIAL_MAX:
+            detail = (
+                f"This credential has {CREDENTIAL_MAX} streams open, the most at a time: close one, or poll instead."
+            )
+            raise ProblemError(429, "too_many_streams", "Too many streams", detail).with_headers(Retry_After="10")
+        self._of[credential] += 1
         try:
             first = await anyio.to_thread.run_sync(follow.look, limiter=self._threads)
         except BaseException:
-            self.clients -= 1
+            self._closed(credential)
             raise
         stream = EventStream(self._events(follow, first, still_valid))
-        stream.closed = self._closed
+        stream.closed = partial(self._closed, credential)
         return stream
 
-    def _closed(self) -> None:
-        self.clients -= 1
+    def _closed(self, credential: str) -> None:
+        self._of[credential] -= 1
+        if not self._of[credential]:
+            del self._of[credential]
 
     async def _events(
         self, follow: Follow, first: tuple[Release, tuple[Record, ...]], still_valid: Callable[[], bool]

@@ -50,6 +50,7 @@ def test_a_hook_address_is_shown_to_admins_only(stage: Stage) -> None:
         "stableHealthUrl": "http://127.0.0.1:1/s",
         "canaryHealthUrl": "http://127.0.0.1:1/c",
         "hookUrl": "http://127.0.0.1:1/hook/hunter2",
+        "versionField": "version",
     }
     stage.call("PUT", PATH, json=a_document(target={"external": external}))
     assert "hunter2" not in stage.call("GET", PATH, "viewer").text

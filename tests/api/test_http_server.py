@@ -177,6 +177,19 @@ def test_streams_are_capped_and_a_closed_one_makes_room(fast: Stage) -> None:
             again.until("release")
 
 
+def test_one_credential_cannot_take_the_streams_of_the_others(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.stream.CREDENTIAL_MAX", 1)
+    stage.add_release()
+    with served(stage) as address, following(stage, address) as one:
+        one.until("release")
+        refused = httpx.get(
+            f"{address}/v1/releases/shop-1/events", headers={"Authorization": f"Bearer {stage.tokens['viewer']}"}
+        )
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+        with following(stage, address, Authorization=f"Bearer {stage.tokens['admin']}") as other:
+            other.until("release")
+
+
 def test_a_last_event_id_that_is_no_number_is_refused(stage: Stage) -> None:
     stage.add_release()
     answer = stage.call("GET", "/v1/releases/shop-1/events", headers={"Last-Event-ID": "abc"})

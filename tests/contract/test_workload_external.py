@@ -116,7 +116,7 @@ def test_without_a_field_the_version_is_assumed_to_be_the_one_asked_for(
     world.answers = {"/stable": (200, b"fine")}
     app = app_of(world, version_field=None)
     first = workload.observe(app)[0]
-    assert (first.ready_any, first.ready_of("v1"), "set target.version_field" in first.note) == (1, 0, True)
+    assert (first.ready_any, first.ready_of("v1"), "set target.external.versionField" in first.note) == (1, 0, True)
     workload.ensure(app, STABLE, "v1", 1)
     assert workload.observe(app)[0].settled_on("v1")
 

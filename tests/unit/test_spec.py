@@ -63,6 +63,20 @@ def test_json_and_bytes_read_the_same_as_yaml() -> None:
     assert parse_application(text) == parse_application(text.encode()) == parse_application(EXAMPLE)
 
 
+def test_an_external_application_proves_its_versions_or_says_that_it_does_not() -> None:
+    addresses = {"stableHealthUrl": "http://127.0.0.1:1/s", "canaryHealthUrl": "https://h/c"}
+    router = {"haproxy": {"guard": "/g", "backend": "b"}}
+
+    def document(**more: object) -> dict[str, Any]:
+        return a_document(target={"external": {**addresses, **more}}, router=router)
+
+    assert "also the old one" in mistakes(document())["target.external"]
+    assert "give one of them" in mistakes(document(versionField="v", assumeVersion=True))["target.external"]
+    app = application_from(document(assumeVersion=True))
+    assert application_document(app)["target"]["external"]["assumeVersion"] is True
+    assert application_from(application_document(app)) == app
+
+
 def test_an_external_application_needs_its_two_health_addresses() -> None:
     external = {"stableHealthUrl": "http://127.0.0.1:1/s", "canaryHealthUrl": "https://h/c", "versionField": "version"}
     app = application_from(
@@ -141,6 +155,7 @@ BLOCK = {"guard": "/g", "backend": "shop"}
         (plan(minBake=float("nan")), "canary.minBake", "endless"),
         (plan(minBake="20h"), "canary", "do not fit into maxDuration"),
         (plan(lease="10s", poll="5s"), "canary", "3 times poll (15 s)"),
+        (plan(lease="12s", poll="1s"), "canary", "at least 12 s and 2 times poll (14 s)"),
         (plan(lease="2h"), "canary.lease", "3600"),
         (plan(min_bake="5m"), "canary.min_bake", "no such field"),
         (a_document(metrics={"preset": "generic"}), "metrics.prometheus", "missing"),
@@ -181,7 +196,7 @@ def test_a_mistake_is_named_with_its_place_and_what_to_do(document: Any, place: 
 
 
 def test_pools_belong_to_processes() -> None:
-    external = {"stableHealthUrl": "http://h/s", "canaryHealthUrl": "http://h/c"}
+    external = {"stableHealthUrl": "http://h/s", "canaryHealthUrl": "http://h/c", "assumeVersion": True}
     assert "belong to target.processes" in mistakes(a_document(target={"external": external}))[""]
 
 
@@ -260,7 +275,7 @@ def plans(draw: st.DrawFn) -> CanaryPlan:
         prepare_deadline_s=draw(seconds),
         promote_deadline_s=draw(seconds),
         drain_s=draw(st.floats(0, 3_600)),
-        lease_s=draw(st.floats(3 * poll_s, 3_600)),
+        lease_s=draw(st.floats(max(3 * poll_s, 12 + 2 * poll_s), 3_600)),
         poll_s=poll_s,
     )
 

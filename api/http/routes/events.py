@@ -23,5 +23,5 @@ async def events(request: Request, context: ContextOf, caller: Reader, release_i
         detail = "Last-Event-ID is the id of the last record event that you got, a number."
         raise ProblemError(400, "bad_last_event_id", "Last-Event-ID not understood", detail)
     return await context.streams.open(
-        Follow(context.doors, release_id, int(given)), lambda: context.gate.still_valid(caller)
+        Follow(context.doors, release_id, int(given)), lambda: context.gate.still_valid(caller), caller.token_id
     )

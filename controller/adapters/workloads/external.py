@@ -80,7 +80,7 @@ class ExternalWorkload:
 
 def _differs(role: Role, version: str, wanted: str | None) -> str:
     if version == UNKNOWN_VERSION:
-        return "it answers, but which version is not known: set target.version_field"
+        return "it answers, but which version is not known: set target.external.versionField"
     if wanted is not None and version != wanted:
         return f"{role} runs {version}; {wanted} was asked for"
     return ""
