@@ -100,9 +100,12 @@ class EvidenceView(_Answer):
 
 
 class VerdictView(_Answer):
-    """``none`` before the first weight; ``watching`` until the evidence decides; ``fail`` and ``trip`` are final."""
+    """``watching`` until the evidence decides; ``pass``, ``bypass``, ``fail`` and ``trip`` are final.
 
-    judgement: Literal["none", "watching", "fail", "trip"]
+    ``none``: no evidence was weighed, or the release was ended before it decided. ``bypass``: a person passed it.
+    """
+
+    judgement: Literal["none", "watching", "pass", "bypass", "fail", "trip"]
     code: str
     text: str
 

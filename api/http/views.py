@@ -12,7 +12,7 @@ from api.http import schemas
 from api.http.tokens import state_of
 from controller.core.effects import Ensure, effects
 from controller.core.explain import explain
-from controller.core.model import Intent, Observation, Phase, Reason, Release
+from controller.core.model import Intent, IntentKind, Observation, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.ports import StoredApplication, Token
 from controller.runtime.health import Health
@@ -117,12 +117,29 @@ def intent_view(intent: Intent) -> schemas.IntentView:
 
 def _verdict(release: Release) -> schemas.VerdictView:
     judge = release.judge
-    if judge is None:
-        return schemas.VerdictView(judgement="none", code="no_traffic", text="the canary had no traffic yet")
-    if judge.failed:
+    if judge is not None and judge.failed:
         kind: Any = "trip" if judge.tripped else "fail"
         return schemas.VerdictView(judgement=kind, code=judge.failed_code, text=judge.failed)
+    if release.phase in (Phase.PROMOTING, Phase.SUCCEEDED):
+        return _passed(release)
+    if judge is None:
+        return schemas.VerdictView(judgement="none", code="no_traffic", text="the canary had no traffic yet")
+    if release.phase in ENDED or release.phase is Phase.ROLLING_BACK:
+        return schemas.VerdictView(judgement="none", code="undecided", text="it was ended before the evidence decided")
     return schemas.VerdictView(judgement="watching", code=release.reason.code, text=release.reason.text)
+
+
+def _passed(release: Release) -> schemas.VerdictView:
+    """What opened the way to all traffic: the evidence, a person, or that there was nothing to compare with."""
+    if release.stable is None:
+        return schemas.VerdictView(judgement="none", code="first_install", text="the first version is not judged")
+    last = len(release.app.canary.steps) - 1
+    for intent in release.bypassed:
+        if intent.kind is IntentKind.PROMOTE_FULL or intent.step == last:
+            text = f"{intent.actor} passed the evidence"
+            return schemas.VerdictView(judgement="bypass", code="bypass", text=text)
+    text = "the evidence sufficed" + (f"; {len(release.bypassed)} earlier passed by hand" if release.bypassed else "")
+    return schemas.VerdictView(judgement="pass", code="pass", text=text)
 
 
 def _evidence(release: Release) -> schemas.EvidenceView | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from analysis.judge import new_state
 from analysis.model import MetricState
-from controller.core.model import IntentKind, Phase, Reason
+from controller.core.model import Intent, IntentKind, Phase, Reason
 from controller.ports import AuditFilter, Commit, Page, RouteWrite
 from tests.api.http_stage import Stage
 from tests.unit.core.build import T0, an_app, an_external_app
@@ -99,6 +100,37 @@ def test_a_final_verdict_is_shown_as_such(stage: Stage, tripped: bool, judgement
     stage.add_release(judge=judge)
     verdict = stage.call("GET", "/v1/releases/shop-1").json()["verdict"]
     assert verdict == {"judgement": judgement, "code": "worse_than_stable", "text": "too many errors"}
+
+
+FULL = Intent(IntentKind.PROMOTE_FULL, "eve", T0)
+FIRST_STEP = Intent(IntentKind.PROMOTE_STEP, "eve", T0, step=0)
+LAST_STEP = Intent(IntentKind.PROMOTE_STEP, "eve", T0, step=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "judgement", "text"),
+    [
+        ({"phase": Phase.SUCCEEDED}, "pass", "the evidence sufficed"),
+        ({"phase": Phase.PROMOTING}, "pass", "the evidence sufficed"),
+        (
+            {"phase": Phase.SUCCEEDED, "bypassed": (FIRST_STEP,)},
+            "pass",
+            "the evidence sufficed; 1 earlier passed by hand",
+        ),
+        ({"phase": Phase.SUCCEEDED, "bypassed": (LAST_STEP,)}, "bypass", "eve passed the evidence"),
+        ({"phase": Phase.SUCCEEDED, "bypassed": (FULL,)}, "bypass", "eve passed the evidence"),
+        ({"phase": Phase.SUCCEEDED, "stable": None}, "none", "the first version is not judged"),
+        ({"phase": Phase.ROLLED_BACK}, "none", "it was ended before the evidence decided"),
+        ({"phase": Phase.ROLLING_BACK}, "none", "it was ended before the evidence decided"),
+        ({"phase": Phase.ROLLED_BACK, "bypassed": (FULL,)}, "none", "it was ended before the evidence decided"),
+    ],
+)
+def test_the_verdict_of_a_release_past_its_steps_is_not_open(
+    stage: Stage, changes: dict[str, Any], judgement: str, text: str
+) -> None:
+    stage.add_release(judge=new_state(T0), **changes)
+    verdict = stage.call("GET", "/v1/releases/shop-1").json()["verdict"]
+    assert (verdict["judgement"], verdict["text"]) == (judgement, text)
 
 
 @pytest.mark.parametrize(
