@@ -138,6 +138,8 @@ class OutboxRow:
     message: Message
     attempts: int
     due_at_s: float
+    created_at_s: float = 0.0
+    """0 when the commit that made it named no time."""
 
 
 @dataclass(frozen=True, slots=True)

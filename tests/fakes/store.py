@@ -171,7 +171,7 @@ class MemoryStore:
             self._open()
             found = self._outbox.get(key)
             if found is not None and not found.done:
-                row = OutboxRow(found.row.message, found.row.attempts + 1, retry_at_s)
+                row = replace(found.row, attempts=found.row.attempts + 1, due_at_s=retry_at_s)
                 self._outbox[key] = replace(found, row=row)
 
     def tokens(self) -> Sequence[Token]:
@@ -268,7 +268,8 @@ class MemoryStore:
         if commit.release_kill is not None:
             self._kill_releases |= {commit.release_kill}
         for message in commit.messages:
-            self._outbox.setdefault(message.key, Waiting(OutboxRow(_plain(message), 0, 0.0), _time_s(commit)))
+            row = OutboxRow(_plain(message), 0, 0.0, _time_s(commit))
+            self._outbox.setdefault(message.key, Waiting(row, row.created_at_s))
         self._tokens.update((token.id, token) for token in commit.tokens)
         if commit.answered is not None:
             self._answered[commit.answered.key, commit.answered.actor] = commit.answered

@@ -56,7 +56,7 @@ _DUE = (
 _NEXT_WAKE = select(func.min(releases.c.wake_at_s)).where(releases.c.ended.is_(False))
 _APPLICATION = select(*_APPLICATION_COLUMNS).where(applications.c.name == bindparam("key"))
 _OUTBOX_DUE = (
-    select(outbox.c.key, outbox.c.format, outbox.c.body, outbox.c.attempts, outbox.c.due_at_s)
+    select(outbox.c.key, outbox.c.format, outbox.c.body, outbox.c.attempts, outbox.c.due_at_s, outbox.c.created_at_s)
     .where(outbox.c.done.is_(False), outbox.c.due_at_s <= bindparam("now"))
     .order_by(outbox.c.due_at_s, outbox.c.id)
 )
@@ -149,7 +149,9 @@ def list_audit(connection: Connection, page: Page, wanted: AuditFilter, newest_f
 
 def outbox_due(connection: Connection, codecs: Codecs, held: Held, now_s: float, limit: int) -> Sequence[OutboxRow]:
     def decode(row: AnyRow) -> OutboxRow:
-        return OutboxRow(codecs.message.decode(row.format, row.body, row.key), row.attempts, row.due_at_s)
+        return OutboxRow(
+            codecs.message.decode(row.format, row.body, row.key), row.attempts, row.due_at_s, row.created_at_s
+        )
 
     return _readable(connection, _OUTBOX_DUE, {"now": now_s}, limit, decode, held)
 

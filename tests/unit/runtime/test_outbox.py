@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from controller.ports import Commit, Message, Store, Unavailable, Unknown
-from controller.runtime.outbox import BACKOFF_S, BATCH, Outbox
+from controller.ports import AuditFilter, Commit, Message, Page, Store, Unavailable, Unknown
+from controller.runtime.outbox import BACKOFF_S, BATCH, GIVE_UP_ATTEMPTS, GIVE_UP_S, Outbox
+from gates.audit import Draft
 from tests.fakes.clock import ManualClock
 from tests.fakes.store import MemoryStore
 from tests.fakes.trouble import Troubled
@@ -60,7 +61,7 @@ def test_what_was_committed_is_delivered_once_and_not_again(stage: OutboxStage) 
     assert stage.receivers.taken == ["a", "b"]
 
 
-def test_a_receiver_that_is_away_is_asked_again_after_growing_waits_and_never_given_up(stage: OutboxStage) -> None:
+def test_a_receiver_that_is_away_is_asked_again_after_growing_waits(stage: OutboxStage) -> None:
     stage.receivers.away.add(DEAD)
     stage.send(("a", DEAD))
     for wait_s in (*BACKOFF_S, BACKOFF_S[-1], BACKOFF_S[-1]):
@@ -140,3 +141,29 @@ def test_with_the_store_away_nothing_is_delivered(stage: OutboxStage) -> None:
     with pytest.raises(Unavailable):
         stage.outbox.drain()
     assert stage.receivers.asked == []
+
+
+def given_up_at(stage: OutboxStage, age_s: float, attempts: int) -> bool:
+    stage.receivers.away.add(DEAD)
+    message = Message("a", "hook", "shop-1", "shop", DEAD, {})
+    stage.memory.commit(Commit(records=(Draft("note", stage.clock.now_s(), "ann", "sent"),), messages=(message,)))
+    for _ in range(attempts):
+        stage.memory.outbox_failed("a", 0.0, "away")
+    stage.clock.advance(age_s)
+    stage.outbox.drain()
+    stage.clock.advance(BACKOFF_S[-1])
+    return not stage.memory.outbox_due(stage.clock.now_s(), 1)
+
+
+def test_a_message_nobody_took_for_a_week_is_given_up_on_record_and_with_a_page(stage: OutboxStage) -> None:
+    assert given_up_at(stage, GIVE_UP_S + 1, GIVE_UP_ATTEMPTS)
+    record = stage.memory.audit(Page(), AuditFilter(type="message_given_up"))[0]
+    assert (record.draft.release_id, record.draft.application) == ("shop-1", "shop")
+    assert stage.told[-1]["page"] is True
+
+
+@pytest.mark.parametrize(("age_s", "attempts"), [(GIVE_UP_S - 1, GIVE_UP_ATTEMPTS), (GIVE_UP_S + 1, 3)])
+def test_a_young_message_or_a_clock_that_jumped_gives_nothing_up(
+    stage: OutboxStage, age_s: float, attempts: int
+) -> None:
+    assert not given_up_at(stage, age_s, attempts)
