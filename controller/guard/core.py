@@ -104,9 +104,13 @@ def overdue(route: Route, world: World) -> Route:
 def halted(route: Route, mark: Mark, revert: bool) -> Route:
     """The route with one more halt latched. The same engagement again changes nothing but, with ``revert``, weight."""
     known = {m.engagement for m in route.halts}
-    if mark.engagement not in known and len(route.halts) >= MAX_HALTS:
-        mark = replace(mark, engagement=OVERFLOW_ID, text=f"more than {MAX_HALTS} halts; last: {mark.text}")
-    if mark.engagement not in known:
+    overflow = f"{OVERFLOW_ID}:{mark.engagement}"
+    if mark.engagement in known or overflow in known:
+        return _down(route, mark) if revert and route.weight_pct > 0 else route
+    if len(route.halts) >= MAX_HALTS:
+        # Named after the halt that was one too many, so that letting go of it once does not let go of the next one.
+        mark = replace(mark, engagement=overflow, text=f"more than {MAX_HALTS} halts; last: {mark.text}")
+    if not (len(route.halts) >= MAX_HALTS and any((held or "").startswith(OVERFLOW_ID) for held in known)):
         route = replace(route, halts=(*route.halts, mark), revision=route.revision + 1)
     return _down(route, mark) if revert and route.weight_pct > 0 else route
 

@@ -14,7 +14,7 @@ MAX_ROUTES = 500
 
 MAX_POOLS = 2 * MAX_ROUTES
 MAX_HALTS = 200
-"""Per route. One more is kept as ``OVERFLOW_ID``, so that a kill is never refused and never forgotten."""
+"""Per route. One more is kept, its id begins with ``OVERFLOW_ID``, so that a kill is never refused nor forgotten."""
 
 MAX_ENDPOINTS = 256
 """Per pool: the request then stays well under the size limit of a line."""

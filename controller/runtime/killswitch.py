@@ -11,7 +11,6 @@ from concurrent.futures import wait
 from dataclasses import dataclass, replace
 
 from controller.core.model import Application, Mark, Release
-from controller.guard.model import OVERFLOW_ID
 from controller.ports import Clock, Commit, PortError, Router, Store, Unavailable, Unknown
 from controller.runtime.killfile import KillFile
 from controller.runtime.lanes import EFFECTIVE, FAILED, PENDING, Lanes, PathAnswer
@@ -22,8 +21,8 @@ ROUTE_WAIT_S = 5.0
 """How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
 
 ID_PREFIX = "k-"
-KILL_MARKS = (ID_PREFIX, OVERFLOW_ID)
-"""How the marks on a route begin that only a person may release through the controller."""
+KILL_MARKS = (ID_PREFIX, "guard:overflow")
+"""How the marks begin that a person releases here: kills, and what a guard keeps of more halts than it can hold."""
 SILENT_READS = 2
 """Routes of one guard that may fail to answer before a search for forgotten kills passes over that guard."""
 

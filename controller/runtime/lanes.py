@@ -41,13 +41,18 @@ Run = Callable[[Application], PathAnswer]
 
 @dataclass(slots=True)
 class Job:
-    """One stop of one route. ``told`` is answered once: by the first try, or with None when the guard hangs."""
+    """One stop of one route. ``told`` is answered once: by the first try, or with None when the guard hangs.
+
+    ``began`` is the ``number`` of the newest stop when the last try began.
+    """
 
     run: Run
     app: Application
     told: Future[PathAnswer | None] = field(default_factory=Future)
     tries: int = 0
     late: bool = False
+    number: int = 0
+    began: int = 0
 
     def tell(self, answer: PathAnswer | None) -> None:
         if not self.told.done():
@@ -61,6 +66,7 @@ class Lane:
         self._change = threading.Condition()
         self._fresh: deque[Job] = deque()
         self._late: deque[Job] = deque()
+        self._count = 0
         self._threads, self._retrying, self._silent, self._closed = 0, False, False, False
 
     def put(self, job: Job) -> None:
@@ -68,6 +74,8 @@ class Lane:
             if self._closed:
                 job.tell(None)
                 return
+            self._count += 1
+            job.number = self._count
             self._fresh.append(job)
             if self._threads < LANE_THREADS:
                 self._threads += 1
@@ -96,11 +104,13 @@ class Lane:
                     self._change.wait_for(lambda: self._closed or bool(self._fresh), RETRY_S)
                 if self._late and not self._fresh:
                     job = self._late.popleft()
-                    job.late = True
+                    job.late, job.began = True, self._count
                     return job
                 self._retrying = False
             if self._fresh:
-                return self._fresh.popleft()
+                job = self._fresh.popleft()
+                job.began = self._count
+                return job
             self._threads -= 1
             return None
 
@@ -111,15 +121,17 @@ class Lane:
             if job.late:
                 job.late = self._retrying = False
             if answer.state == PENDING:
-                # The guard hangs: nobody waits for it any longer, and the next kill finds no queue.
-                for waiting in self._fresh:
+                # The guard hangs: nobody waits for it any longer, and the next kill finds no queue. A stop that came
+                # during the try is no part of that; it gets a try of its own.
+                overtaken = [waiting for waiting in self._fresh if waiting.number <= job.began]
+                for waiting in overtaken:
+                    self._fresh.remove(waiting)
                     waiting.tell(None)
-                self._late.extend(self._fresh)
-                self._fresh.clear()
+                self._late.extendleft(reversed(overtaken))
             if answer.again and job.tries < TRIES_MAX and not self._closed:
                 self._late.append(job)
             while len(self._late) > LATE_MAX:
-                self._late.popleft()
+                self._late.pop()
         job.tell(answer)
 
 

@@ -147,8 +147,21 @@ def test_halts_beyond_the_limit_are_kept_as_one_that_a_person_must_release() -> 
         route = accept(route, Halt(NAMES, replace(KILL, engagement=f"k{number}"), True), NOW)
     assert len(route.halts) == MAX_HALTS + 1
     route = accept(route, Unhalt(NAMES, frozenset(f"k{number}" for number in range(MAX_HALTS + 5)), 2), NOW)
-    assert [mark.engagement for mark in route.halts] == [OVERFLOW_ID]
+    overflow = f"{OVERFLOW_ID}:k{MAX_HALTS}"
+    assert [mark.engagement for mark in route.halts] == [overflow]
     assert may_rise(route, NOW)
+    assert accept(route, Halt(NAMES, replace(KILL, engagement=f"k{MAX_HALTS}"), True), NOW).halts == route.halts
+    assert accept(route, Unhalt(NAMES, frozenset({overflow}), 2), NOW).halts == ()
+
+
+def test_letting_go_of_one_overflow_does_not_let_go_of_the_next() -> None:
+    def flooded(prefix: str) -> str | None:
+        route = LIVE
+        for number in range(MAX_HALTS + 1):
+            route = accept(route, Halt(NAMES, replace(KILL, engagement=f"{prefix}{number}"), True), NOW)
+        return route.halts[-1].engagement
+
+    assert flooded("a") != flooded("b")
 
 
 def test_a_route_born_after_a_lost_record_is_halted() -> None:
