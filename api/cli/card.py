@@ -8,12 +8,17 @@ from rich.text import Text
 
 from api.cli.output import Output
 from api.cli.shapes import Evidence, Metric, Reason, Release
-from api.cli.words import clean, count, moment, seconds_of, share, stamp
+from api.cli.words import clean, count, cut, moment, seconds_of, share, stamp
 from controller.core.explain import duration
 
 STYLES = {"running": "cyan", "paused": "yellow", "done": "green", "failed": "red", "halted": "bold red"}
 BAR_CELLS = 20
 """One cell for 5 %, which still shows the difference between neighbouring steps."""
+
+LOG_COLUMNS = 160
+"""A log line that is longer wraps in most viewers; `interlock explain` and --json have the whole text."""
+ROOM = 20
+"""Columns below which a piece of evidence tells nothing."""
 
 
 def card(release: Release, at_s: float, out: Output) -> RenderableType:
@@ -34,12 +39,20 @@ def card(release: Release, at_s: float, out: Output) -> RenderableType:
         said = f": {release.verdict.text}" if release.verdict.text != release.reason.text else ""
         rows.add_row("verdict", Text(clean(release.verdict.judgement + said)))
     if release.evidence is not None:
-        rows.add_row("evidence", Text("\n".join(evidence_lines(release.evidence, at_s))))
+        rows.add_row("evidence", Text("\n".join(evidence_lines(release, release.evidence, at_s))))
     rows.add_row("outcome" if release.ended else "waits for", Text(clean(waits_for(release, at_s)), style="bold"))
-    rows.add_row("elapsed", Text(f"{_age(release.created_at, at_s)}, since {moment(release.created_at)}"))
+    rows.add_row(*_elapsed(release, at_s))
     for label, text in _asides(release):
         rows.add_row(label, Text(clean(text), style="yellow"))
     return Group(title, rows)
+
+
+def _elapsed(release: Release, at_s: float) -> tuple[str, Text]:
+    """It stops with the release: what goes on counting looks as if it still ran."""
+    end_s = seconds_of(release.phase_since)
+    if release.ended and end_s is not None:
+        return "took", Text(f"{_age(release.created_at, end_s)}, until {moment(release.phase_since)}")
+    return "elapsed", Text(f"{_age(release.created_at, at_s)}, since {moment(release.created_at)}")
 
 
 def phase_text(release: Release) -> str:
@@ -78,11 +91,17 @@ def _weight(release: Release, out: Output) -> str:
     return f"{full * cells}{empty * (BAR_CELLS - cells)} {release.weight_pct} %\n{path}"
 
 
-def evidence_lines(evidence: Evidence, at_s: float) -> list[str]:
-    lines = [_metric(metric) for metric in evidence.metrics] or ["nothing yet"]
+def evidence_lines(release: Release, evidence: Evidence, at_s: float) -> list[str]:
+    lines = [_metric(metric) for metric in evidence.metrics if _has_data(metric)] or ["nothing yet"]
+    if release.ended:
+        return lines
     step = f"{count(evidence.step_canary_requests)} canary requests in this step"
     newest = f", newest sample {_age(evidence.fresh_at, at_s)} old" if evidence.fresh_at else ", no sample yet"
     return [*lines, step + newest]
+
+
+def _has_data(metric: Metric) -> bool:
+    return metric.canary_requests > 0 or metric.stable_requests > 0
 
 
 def _metric(metric: Metric) -> str:
@@ -116,14 +135,27 @@ def _age(since: str, at_s: float) -> str:
 
 
 def log_line(release: Release, at_s: float) -> str:
-    """One line for a log, with the time in UTC and everything a reader of the log needs."""
-    evidence = ""
-    if release.evidence is not None and not release.ended:
-        evidence = f" | {'; '.join(_metric(metric) for metric in release.evidence.metrics)}"
-    verdict = f" | verdict {release.verdict.judgement}" if _tells(release) else ""
+    """One line for a log, with the time in UTC. What it waits for comes before the evidence, which may be cut."""
+    reason = (release.cause or release.reason) if release.ended else release.reason
     weight = serves(release) if release.ended else f"{release.weight_pct} %"
-    text = f"{release.id} {phase_text(release)} | {weight}{verdict}{evidence}"
-    return f"{stamp(at_s)} {text} | {waits_for(release, at_s)}"
+    decided = release.verdict.judgement not in ("none", "watching")
+    verdict = f"verdict {release.verdict.judgement}" if decided else ""
+    head = _joined(f"{stamp(at_s)} {release.id} {phase_text(release)}", weight, verdict)
+    left = _left(reason, at_s)
+    line = cut(_joined(head, reason.text.rstrip(".")), LOG_COLUMNS - len(left)) + left
+    metrics = release.evidence.metrics if release.evidence is not None and not release.ended else ()
+    told = [m for m in metrics if _has_data(m) and f"{m.metric}: canary" not in reason.text]
+    evidence = "; ".join(_short(metric) for metric in told)
+    return cut(_joined(line, evidence), LOG_COLUMNS) if evidence and len(line) < LOG_COLUMNS - ROOM else line
+
+
+def _short(metric: Metric) -> str:
+    canary = f"{count(metric.canary_bad)} bad of {count(metric.canary_requests)}"
+    return clean(f"{metric.metric}: {canary}, stable {count(metric.stable_bad)} of {count(metric.stable_requests)}")
+
+
+def _joined(*parts: str) -> str:
+    return " | ".join(cleaned for part in parts if (cleaned := clean(part)))
 
 
 def change_key(release: Release) -> tuple[object, ...]:

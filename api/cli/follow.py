@@ -22,6 +22,8 @@ RECONNECT_S = 300.0
 """A restart takes seconds and a new leader at most minutes; after that the pipeline should hear of it."""
 SKEW_S = 2.0
 """The answer's time is cut to a second and is a moment old; a larger difference is a clock that is wrong."""
+ABORT_SEEN_S = 10.0
+"""A controller that works acts on an abort within a second or two."""
 WAITABLE = frozenset({429, 502, 503, 504})
 
 
@@ -33,6 +35,8 @@ class Watch:
     wanted: str | None = None
     timeout_s: float | None = None
     keep_waiting: bool = False
+    aborting: bool = False
+    """An abort was just recorded: what the release looked like before it is no news."""
 
 
 def follow(session: Session, watch: Watch, first: Any = None) -> Exit:
@@ -79,8 +83,15 @@ class _Follower:
     def _shown(self, reply: Reply) -> Outcome | None:
         release = read(Release, reply.data)
         self._last = release
-        self._view.show(release, reply.data, self._moment_s(reply))
+        if not self._stale(release):
+            self._view.show(release, reply.data, self._moment_s(reply))
         return outcome_of(release, self._watch.wanted, self._watch.keep_waiting)
+
+    def _stale(self, release: Release) -> bool:
+        """Whether it has yet to follow the abort. After a while it is shown all the same, for it may be stuck."""
+        waited_s = self._session.pace.monotonic_s() - self._started_s
+        back = release.ended or release.phase == "rolling_back"
+        return self._watch.aborting and not back and waited_s < ABORT_SEEN_S
 
     def _moment_s(self, reply: Reply) -> float:
         """The controller's clock where ours is wrong; else ours, because theirs comes in whole seconds."""

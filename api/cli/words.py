@@ -15,6 +15,16 @@ def clean(text: str) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in spaced)
 
 
+def cut(text: str, columns: int) -> str:
+    """At most ``columns`` wide, ended at a word and marked where something is left out."""
+    if len(text) <= columns:
+        return text
+    kept = text[: columns - 1]
+    if text[columns - 1] != " " and " " in kept:
+        kept = kept.rsplit(" ", 1)[0]
+    return kept.rstrip(" |;,:") + "…"
+
+
 def parse_duration_s(text: str) -> float:
     """``90``, ``90s``, ``5m``, ``1h30m`` or ``30d`` in seconds. Raises ValueError."""
     compact = text.strip().lower()

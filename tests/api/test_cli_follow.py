@@ -38,8 +38,8 @@ def test_a_log_gets_one_line_per_change_with_the_time_in_utc() -> None:
     lines = result.stdout.splitlines()
     assert [line[:20] for line in lines] == [f"2026-11-21T12:00:0{second}Z" for second in (0, 1, 4, 4)]
     assert "pending" in lines[0]
-    assert "progressing, step 2 of 4 | 5 % | verdict watching" in lines[1]
-    assert "canary 3 bad of 1,204 (0.249 %), stable 12 of 23,311" in lines[1]
+    assert "progressing, step 2 of 4 | 5 % | 5 % is live, minimum bake" in lines[1]
+    assert "errors: 3 bad of 1,204, stable 12 of 23,311" in lines[1]
     assert "minimum bake; 1m 34s left" in lines[1]
     assert "all traffic on 1.4.2" in lines[2]
     assert "is done" in lines[3]
@@ -142,7 +142,16 @@ def test_abort_wait_is_done_when_stable_serves_alone() -> None:
     result = Terminal(stub).run("abort", "shop-0a1b2c3d4e", "--wait", "--reason", "wrong build")
     assert result.exit_code == Exit.DONE
     assert "all traffic of shop is on 1.4.1" in result.stdout
+    assert "progressing" not in result.stdout
     assert stub.bodies("POST", f"{RELEASE}/abort") == [{"reason": "wrong build"}]
+
+
+def test_abort_wait_shows_a_release_that_does_not_follow_the_abort() -> None:
+    stub = StubController().on("POST", f"{RELEASE}/abort", ok(action(release_json(), "abort is recorded"), 202))
+    stub.on("GET", RELEASE, ok(release_json()))
+    result = Terminal(stub).run("abort", "shop-0a1b2c3d4e", "--wait", "--timeout", "30s")
+    assert result.exit_code == Exit.TIMED_OUT
+    assert "progressing, step 2 of 4" in result.stdout.splitlines()[0]
 
 
 def test_an_application_name_follows_its_newest_release() -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from api.cli import shapes
-from api.cli.card import change_key, log_line
+from api.cli.card import LOG_COLUMNS, card, change_key, log_line
 from api.cli.outcome import outcome_of
-from api.cli.words import clean, moment, parse_duration_s, share, stamp
+from api.cli.output import Output
+from api.cli.words import clean, cut, moment, parse_duration_s, share, stamp
 from api.http import schemas
-from tests.api.cli_stub import START_S, release_json, succeeded
+from tests.api.cli_stub import START_S, release_json, rolled_back, succeeded
 
 
 @pytest.mark.parametrize(
@@ -157,3 +160,49 @@ def test_after_the_end_a_log_says_where_the_traffic_is_and_no_open_verdict() -> 
     line = log_line(shapes.read(shapes.Release, succeeded()), START_S)
     assert "all traffic on 1.4.2" in line
     assert "verdict" not in line
+
+
+def test_a_log_line_has_no_empty_part_and_no_metric_without_data() -> None:
+    none = release_json()["evidence"]["metrics"][0] | {"metric": "latency", "canary_requests": 0, "stable_requests": 0}
+    bare = log_line(release(evidence=release_json()["evidence"] | {"metrics": []}), START_S)
+    empty = log_line(release(evidence=release_json()["evidence"] | {"metrics": [none]}), START_S)
+    assert bare == empty
+    assert "| |" not in bare
+    assert not bare.endswith("| ")
+    assert "| |" not in log_line(release(reason={"code": "x", "text": "", "until": None}), START_S)
+
+
+def test_a_log_line_does_not_say_the_same_figures_twice() -> None:
+    reason = {"code": "baking", "text": "errors: canary 3 of 1,204, stable 12 of 23,311", "until": None}
+    line = log_line(release(reason=reason), START_S)
+    assert line.count("errors: canary") == 1
+
+
+def test_a_log_line_is_cut_at_a_word_and_keeps_the_time_left() -> None:
+    reason = {"code": "baking", "text": "word " * 80, "until": "2026-11-21T12:01:35.000Z"}
+    line = log_line(release(reason=reason), START_S)
+    assert len(line) <= LOG_COLUMNS
+    assert line.endswith("word…; 1m 35s left")
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(20, "one two three"), (13, "one two three"), (12, "one two…"), (8, "one two…"), (2, "o…")],
+)
+def test_a_text_is_cut_at_a_word(columns: int, expected: str) -> None:
+    assert cut("one two three", columns) == expected
+
+
+def test_the_card_of_an_ended_release_has_stopped_counting() -> None:
+    shown = [_drawn(shapes.read(shapes.Release, rolled_back()), START_S + later_s) for later_s in (0, 3_600)]
+    assert shown[0] == shown[1]
+    assert "took" in shown[0]
+    assert "newest sample" not in shown[0]
+    assert "newest sample" in _drawn(release(), START_S)
+
+
+def _drawn(shown: shapes.Release, at_s: float) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as captured:
+        console.print(card(shown, at_s, Output(False, console)))
+    return captured.get()

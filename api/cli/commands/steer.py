@@ -71,9 +71,8 @@ def abort(session: Session, name: NAME, reason: REASON = "", wait: WAIT = False,
         return Exit.DONE
     action = read(Action, data)
     session.out.note(action.text)
-    return follow(
-        session, Watch(action.release.id, action.release.stable, timeout_s, keep_waiting=True), data["release"]
-    )
+    watch = Watch(action.release.id, action.release.stable, timeout_s, keep_waiting=True, aborting=True)
+    return follow(session, watch, data["release"])
 
 
 def _tell(session: Session, name: str, verb: str, body: dict[str, Any]) -> Any:
