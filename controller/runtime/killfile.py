@@ -15,6 +15,8 @@ from gates.kill import Engagement, KillState, Verb, parse_scope
 
 LINE_BYTES_MAX = 4096
 """One line is one engagement; a reason is cut to fit."""
+COMPACT_LINES = 1000
+"""Above this the file is written anew at the start: a line for each kill that is engaged and each released id."""
 
 
 class KillFile:
@@ -45,24 +47,33 @@ class KillFile:
         self._cached = (key, state)
         return state
 
+    def compact(self) -> None:
+        """Drop the words of released kills from a long file, never their ids. A damaged file is left as it is.
+
+        Raises Unavailable when it cannot be written; the file is then the one it was.
+        """
+        with self._lock:
+            state = self.read()
+            try:
+                if not state.readable or self._path.read_bytes().count(b"\n") <= COMPACT_LINES:
+                    return
+                lines = [_release_line(name) for name in sorted(state.released)]
+                lines += [_engage_line(engagement) for engagement in state.engaged]
+                _replace(self._path, b"".join(_encoded(line) for line in lines))
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise Unavailable(f"the kill file cannot be written: {error.strerror}") from error
+
     def engage(self, engagement: Engagement) -> None:
         """Durable when it returns. Raises Unavailable when the file cannot be written."""
-        line = {
-            "op": "engage",
-            "id": engagement.id,
-            "verb": engagement.verb.value,
-            "scope": str(engagement.scope),
-            "actor": engagement.actor[:200],
-            "at_s": engagement.at_s,
-            "reason": engagement.reason[:1000],
-        }
-        self._append(line)
+        self._append(_engage_line(engagement))
 
     def release(self, engagement_id: str) -> None:
-        self._append({"op": "release", "id": engagement_id})
+        self._append(_release_line(engagement_id))
 
     def _append(self, line: dict[str, Any]) -> None:
-        data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        data = _encoded(line)
         assert len(data) <= LINE_BYTES_MAX * 2, "a kill line is bounded by its fields"
         with self._lock:
             try:
@@ -78,6 +89,39 @@ class KillFile:
                     _fsync_directory(self._path.parent)
             except OSError as error:
                 raise Unavailable(f"the kill file cannot be written: {error.strerror}") from error
+
+
+def _engage_line(engagement: Engagement) -> dict[str, Any]:
+    return {
+        "op": "engage",
+        "id": engagement.id,
+        "verb": engagement.verb.value,
+        "scope": str(engagement.scope),
+        "actor": engagement.actor[:200],
+        "at_s": engagement.at_s,
+        "reason": engagement.reason[:1000],
+    }
+
+
+def _release_line(engagement_id: str) -> dict[str, Any]:
+    return {"op": "release", "id": engagement_id}
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """The old file or the new one, whatever happens, and the new one is durable when this returns."""
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+    _fsync_directory(path.parent)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -3,6 +3,7 @@ separately. It never releases by itself: no time-out, restart or error does."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections import Counter
@@ -15,7 +16,7 @@ from controller.ports import Clock, Commit, PortError, Router, Store, Unavailabl
 from controller.runtime.killfile import KillFile
 from controller.runtime.lanes import EFFECTIVE, FAILED, PENDING, Lanes, PathAnswer
 from gates.audit import Draft
-from gates.kill import Engagement, KillState, Scope, ScopeKind, Target, Verb, covers, union
+from gates.kill import Engagement, KillState, Scope, ScopeKind, Target, Verb, covers, parse_scope, union
 
 ROUTE_WAIT_S = 5.0
 """How long an answer waits for the routes; what is not done by then is reported as pending and goes on."""
@@ -26,6 +27,7 @@ KILL_MARKS = (ID_PREFIX, "guard:overflow")
 SILENT_READS = 2
 """Routes of one guard that may fail to answer before a search for forgotten kills passes over that guard."""
 
+SAID = re.compile(r"kill \S+ \((halt|revert)\) over (fleet|(?:environment|application|release):\S+) by ")
 EVERY_ROUTE = "route:*"
 """The path of all covered routes, while it cannot be said which they are."""
 
@@ -126,9 +128,9 @@ class KillSwitch:
             except PortError:
                 silent[app.router.guard] += 1
                 continue
-            verb, scope = Verb.HALT if route.weight_pct else Verb.REVERT, Scope(ScopeKind.APPLICATION, app.name)
             for mark in route.halts:
                 if mark.engagement is not None and mark.engagement.startswith(KILL_MARKS):
+                    verb, scope = _said(mark, app, route.weight_pct)
                     orphan = Engagement(mark.engagement, verb, scope, "unknown", self._clock.now_s(), mark.text)
                     found.setdefault(orphan.id, orphan)
         # Read after the routes: a kill that is being engaged now is in memory before it is on any route.
@@ -141,6 +143,7 @@ class KillSwitch:
         state = self.state()
         with self._lock:
             self._memory = union((self._memory, KillState(state.engaged, state.released)))
+        self._try("file", self._file.compact)
 
     def sync(self) -> int:
         """Bring what a source missed while it was down into it, marked late. Returns how many entries that were."""
@@ -199,7 +202,7 @@ class KillSwitch:
         except PortError as error:
             self._log("kill_path_failed", path=EVERY_ROUTE, trouble=str(error))
             return (PathAnswer(EVERY_ROUTE, FAILED, f"which routes are covered cannot be read: {error}"),)
-        text = f"kill {engagement.id} by {engagement.actor}"
+        text = f"kill {engagement.id} ({engagement.verb.value}) over {engagement.scope} by {engagement.actor}"
         mark = Mark(None, "killed", text, engagement.id)
         revert = engagement.verb is Verb.REVERT
 
@@ -251,3 +254,12 @@ def _verified(router: Router, app: Application, mark: Mark, revert: bool) -> Non
     if revert and route.live_pct != 0:
         shown = "the proxy cannot be read" if route.live_pct is None else f"the canary still has {route.live_pct} %"
         raise PortError(f"the halt is latched, but {shown}; the guard keeps trying")
+
+
+def _said(mark: Mark, app: Application, weight_pct: int) -> tuple[Verb, Scope]:
+    """What a kill asked for, as its mark on a route says: another process may be about to write the same down, and what
+    it covers must not become less by that. A mark that does not say it holds this application."""
+    said = SAID.match(mark.text)
+    if said is None:
+        return Verb.HALT if weight_pct else Verb.REVERT, Scope(ScopeKind.APPLICATION, app.name)
+    return Verb(said[1]), parse_scope(said[2])

@@ -9,6 +9,7 @@ import pytest
 from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.sql import SqlStore
 from controller.ports import Commit, Page, StoredApplication
+from gates.kill import KillState
 from tests.contract.conftest import a_draft, a_message, a_release, an_application, an_engagement, stored
 from tests.contract.test_store_audit import edit
 
@@ -75,6 +76,16 @@ def test_a_corrupt_kill_makes_the_switch_unreadable_and_the_others_still_count(
     assert not state.readable
     assert "k-1" in state.trouble
     assert [one.id for one in state.engaged] == ["k-2"]
+
+
+def test_a_kill_that_was_released_is_not_even_decoded_but_its_release_still_counts(
+    sql_store: SqlStore, sql_path: Path
+) -> None:
+    """The history of kills only grows, and every pass asks for it."""
+    sql_store.commit(Commit(engage=an_engagement("k-1")))
+    sql_store.commit(Commit(release_kill="k-1"))
+    edit(sql_path, "UPDATE kills SET body = '{}' WHERE id = 'k-1'")
+    assert sql_store.kills() == KillState(released=frozenset({"k-1"}))
 
 
 def test_a_corrupt_message_keeps_no_other_from_being_delivered(sql_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller.ports import Unavailable
+from controller.runtime import killfile
 from controller.runtime.killfile import LINE_BYTES_MAX, KillFile
 from gates.kill import KillState, Verb, parse_scope
 from tests.unit.core.build import an_engagement
@@ -178,3 +179,46 @@ def test_many_writers_at_once_lose_no_line(path: Path) -> None:
     for thread in threads:
         thread.join(10)
     assert [e.id for e in KillFile(path).read().engaged] == [f"k-{n:02}" for n in range(16)]
+
+
+def long_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> KillState:
+    monkeypatch.setattr(killfile, "COMPACT_LINES", 5)
+    file = KillFile(path)
+    for number in range(3):
+        file.engage(an_engagement(f"k-{number}"))
+        file.release(f"k-{number}")
+    file.engage(an_engagement("k-9", Verb.HALT, parse_scope("application:shop")))
+    return file.read()
+
+
+def test_a_long_file_is_written_anew_and_means_the_same(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = long_file(path, monkeypatch)
+    KillFile(path).compact()
+    assert path.read_bytes().count(b"\n") == 4
+    assert KillFile(path).read() == before
+    assert (path.stat().st_mode & 0o777) == 0o600
+
+
+def test_a_short_an_absent_or_a_damaged_file_is_not_written_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    KillFile(path).compact()
+    assert not path.exists()
+    long_file(path, monkeypatch)
+    path.write_bytes(path.read_bytes() + b"nonsense\n")
+    damaged = path.read_bytes()
+    KillFile(path).compact()
+    assert path.read_bytes() == damaged
+    monkeypatch.setattr(killfile, "COMPACT_LINES", 1000)
+    path.write_bytes(damaged.removesuffix(b"nonsense\n"))
+    KillFile(path).compact()
+    assert path.read_bytes() == damaged.removesuffix(b"nonsense\n")
+
+
+def test_a_disk_that_fails_while_the_file_is_written_anew_leaves_the_old_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_file(path, monkeypatch)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "write", lambda _fd, _data: 0)
+    with pytest.raises(Unavailable, match="disk is full"):
+        KillFile(path).compact()
+    assert path.read_bytes() == before
