@@ -15,7 +15,6 @@ from tests.demo.parts import Failed, Missing
 from tests.demo.stage import Stage, stage
 from tests.demo.stories import STORIES, Outcome, deploy, install, kill
 
-
 DEMO_S_MAX = 232
 """The stories take about 170 s on two cores; with the start and the end it is never more than four minutes."""
 
