@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.cli.exits import Exit
+from api.cli.hints import kill_in
 from api.cli.shapes import Release
 
 HELD_BY = {"paused": "paused", "killed": "halted"}
@@ -48,7 +49,10 @@ def outcome_of(release: Release, wanted: str | None = None, keep_waiting: bool =
         return Outcome(Exit.PAUSED, "paused", text, hint)
     if state == "halted":
         text = f"{name} is halted at {release.weight_pct} %: {release.reason.text.rstrip('.')}"
-        return Outcome(Exit.HALTED, "halted", text, "interlock kill-status; interlock abort takes it back to stable")
+        kill = kill_in(release.reason.text)
+        go_on = f"interlock unkill {kill} --reason TEXT lets it start again" if kill else "interlock kill-status"
+        hint = f"{go_on}; interlock abort {release.id} takes it back to stable"
+        return Outcome(Exit.HALTED, "halted", text, hint)
     return None
 
 

@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What a route does, as the table names it."""
+    """What a route does, in words that fit behind "may not"."""
 
     READ = "read"
     KILL = "kill"
@@ -26,9 +26,9 @@ class Action(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     PROMOTE = "promote"
-    UNKILL = "unkill"
-    APPLICATIONS = "applications"
-    TOKENS = "tokens"
+    UNKILL = "release kills"
+    APPLICATIONS = "change applications"
+    TOKENS = "manage tokens"
 
 
 class Reach(StrEnum):
@@ -74,5 +74,6 @@ def within_application(scope: Scope) -> bool:
 
 
 def roles_with(action: Action) -> str:
-    """The roles that may do ``action``, for the sentence that refuses it."""
-    return ", ".join(role.value for role in Role if action in TABLE[role])
+    """The roles that may do ``action``, for the sentence that refuses it: "the role operator or admin"."""
+    *others, last = (role.value for role in Role if action in TABLE[role])
+    return "the role " + (f"{', '.join(others)} or {last}" if others else last)

@@ -330,3 +330,25 @@ def test_a_name_with_a_slash_or_dots_stays_one_part_of_the_path() -> None:
     stub = StubController()
     Terminal(stub).run("abort", "../../v1/kill-switch")
     assert stub.seen[0].url.raw_path == b"/v1/releases/..%2F..%2Fv1%2Fkill-switch/abort"
+
+
+@pytest.mark.parametrize(
+    ("phase", "hint"),
+    [
+        ("rolled_back", f"it has ended: bring it out again with `interlock deploy ...` or `interlock retry {ID}`"),
+        ("succeeded", "it has ended"),
+        ("halted", "kill k-0a1b holds it: see `interlock kill-status`. It goes on after `interlock unkill k-0a1b "),
+        ("preparing", f"`interlock explain {ID}` says what it waits for"),
+    ],
+)
+def test_the_hint_of_a_wish_that_does_not_fit_is_about_the_state_of_the_release(phase: str, hint: str) -> None:
+    killed = {"code": "killed", "text": "kill k-0a1b by eve", "until": None}
+    stub = StubController().on("GET", RELEASE, ok(release_json("halted", reason=killed)))
+    stub.on("POST", f"{RELEASE}/resume", problem(409, "not_possible", "no", phase=phase))
+    assert hint in Terminal(stub).run("resume", ID).stderr
+
+
+def test_pausing_what_is_paused_says_so() -> None:
+    answer = action(release_json("paused"), "shop is paused: pause needs one of pending")
+    stub = StubController().on("POST", f"{RELEASE}/pause", ok(answer, 202))
+    assert Terminal(stub).run("pause", ID).stdout == f"✓ {ID} is already paused\n"

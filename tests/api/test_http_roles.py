@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from api.http.permissions import TABLE, Action, Reach, Role, reach
+from api.http.permissions import TABLE, Action, Reach, Role, reach, roles_with
 from controller.ports import Page
 from tests.api.http_stage import Stage
 
@@ -142,3 +142,21 @@ def test_refused_attempts_are_recorded_until_there_are_too_many(stage: Stage) ->
     assert denied[0].draft.actor == "viewer"
     assert denied[0].draft.numbers == {"path": "POST /v1/tokens"}
     assert len(stage.logged("denied")) == 30
+
+
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        (Action.TOKENS, "may not manage tokens: use a token of the role admin"),
+        (Action.UNKILL, "may not release kills: use a token of the role operator, approver or admin"),
+        (Action.APPLICATIONS, "may not change applications: use a token of the role admin"),
+        (Action.PROMOTE, "may not promote: use a token of the role operator or admin"),
+    ],
+)
+def test_a_refusal_is_an_english_sentence(action: Action, sentence: str) -> None:
+    assert f"may not {action.value}: use a token of {roles_with(action)}" == sentence
+
+
+def test_a_viewer_is_told_what_it_may_not_do_and_who_may(stage: Stage) -> None:
+    detail = stage.call("GET", "/v1/tokens", "viewer").json()["detail"]
+    assert detail == "the role viewer may not manage tokens: use a token of the role admin"

@@ -3,6 +3,7 @@ carries it out, except that an abort takes traffic back at once."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,11 @@ import typer
 from api.cli.command import command
 from api.cli.exits import Exit
 from api.cli.follow import Watch, follow
+from api.cli.hints import kill_in
 from api.cli.options import NAME, REASON, TIMEOUT, WAIT, flag, timeout_s_of
 from api.cli.session import Session, at, find_release
 from api.cli.shapes import Action, read
-from api.client import Problem
+from api.client import Problem, Unreachable
 
 PANEL = "Steer"
 
@@ -46,7 +48,9 @@ def pause(session: Session, name: NAME, reason: REASON = "") -> None:
 
     Example: interlock pause shop --reason "looking at the logs"
     """
-    _said(session, _tell(session, name, "pause", {"reason": reason}))
+    data = _tell(session, name, "pause", {"reason": reason})
+    release = read(Action, data).release
+    _said(session, data, f"{release.id} is already paused" if release.phase == "paused" else "")
 
 
 def resume(session: Session, name: NAME, reason: REASON = "") -> None:
@@ -81,15 +85,30 @@ def _tell(session: Session, name: str, verb: str, body: dict[str, Any]) -> Any:
         return session.change("POST", at("releases", name, verb), body).data
     except Problem as problem:
         if problem.status != 404:
+            _explained(session, name, problem)
             raise
-    release, _ = find_release(session, name)
-    return session.change("POST", at("releases", release.id, verb), body).data
+    release_id = find_release(session, name)[0].id
+    try:
+        return session.change("POST", at("releases", release_id, verb), body).data
+    except Problem as problem:
+        _explained(session, release_id, problem)
+        raise
 
 
-def _said(session: Session, data: Any) -> None:
+def _explained(session: Session, release_id: str, problem: Problem) -> None:
+    """Put what the hint needs into a refusal: which release, and the kill that holds it."""
+    problem.facts.setdefault("release", release_id)
+    if problem.facts.get("phase") != "halted" or "kill" in problem.facts:
+        return
+    with contextlib.suppress(Problem, Unreachable):
+        release, _ = find_release(session, release_id)
+        problem.facts["kill"] = kill_in(f"{release.reason.text} {release.cause.text if release.cause else ''}")
+
+
+def _said(session: Session, data: Any, text: str = "") -> None:
     action = read(Action, data)
     if session.out.as_json:
         session.out.document(data)
-    session.out.line(f"{session.out.tick} {action.text}", "green" if action.durable else "yellow")
+    session.out.line(f"{session.out.tick} {text or action.text}", "green" if action.durable else "yellow")
     if not action.durable:
         session.out.note("it is not written down yet, because the store cannot be reached", "yellow")
