@@ -47,7 +47,12 @@ class Node:
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
         commands = Commands(
-            ports, self._queue.add, lambda: epoch, reconciler.last_seen, registered=self._refresh_directory
+            ports,
+            self._queue.add,
+            lambda: epoch,
+            reconciler.last_seen,
+            registered=self._refresh_directory,
+            leading=lambda: self._leading,
         )
         self.doors = Doors(commands, switch, ports.store, ports.clock, self.health)
 
