@@ -317,6 +317,7 @@ MUTANTS: tuple[Mutant, ...] = (
             "known.get(engagement_id) or {e.id: e for e in self.orphans()}[engagement_id]",
             "known[engagement_id]",
         ),
+        (SWITCH, "        if not orphans:\n", "        if True:\n"),
     ),
     _mutant(
         "abort_forgotten_in_a_halt",
