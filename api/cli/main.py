@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -31,9 +33,24 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
+    app.callback(help=reflowed(HELP), epilog=EPILOG)(_root)
     for module in (deploy, look, steer, stop, applications, audit, tokens, node):
         module.register(app)
     return app
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"interlock {version('interlock')}")
+        raise typer.Exit
+
+
+def _root(
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version.", metavar="", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Takes what stands before a command: only the version so far."""
 
 
 def main() -> None:

@@ -32,7 +32,11 @@ REASON = Annotated[str, option("--reason", "TEXT", "Why, for the record.", show_
 WAIT = Annotated[bool, flag("--wait", "Wait for the end and exit with the outcome.")]
 TIMEOUT = Annotated[
     str,
-    option("--timeout", "TIME", "How long to wait, as in 90s, 30m, 2h. The release goes on after it (exit code 6)."),
+    option(
+        "--timeout",
+        "TIME",
+        "How long to wait, as in 90s, 30m, 2h; a bare number is seconds. The release goes on after it (exit code 6).",
+    ),
 ]
 KEEP_WAITING = Annotated[
     bool, flag("--keep-waiting", "Wait on through a pause or a halt instead of ending with 7 or 8.")

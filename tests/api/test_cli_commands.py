@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from api.cli.exits import Exit
+from controller.settings import Settings
 from tests.api.cli_stub import StubController, Terminal, action, ok, page, problem, release_json, rolled_back
 
 ID = "shop-0a1b2c3d4e"
@@ -171,7 +173,9 @@ def test_applications_lists_by_default_gets_and_deletes() -> None:
     assert "--after shop" in listed.stderr
     assert json.loads(terminal.run("applications", "--json").stdout)["items"] == [APPLICATION]
     assert json.loads(terminal.run("applications", "get", "shop").stdout) == {"name": "shop"}
-    assert "shop is deleted" in terminal.run("applications", "delete", "shop").stdout
+    deleted = terminal.run("applications", "delete", "shop")
+    assert "shop is deleted" in deleted.stdout
+    assert "its instances go on running, and nobody looks after them any more" in deleted.stderr
     assert json.loads(terminal.run("applications", "delete", "shop", "--json").stdout)["deleted"] is True
 
 
@@ -352,3 +356,35 @@ def test_pausing_what_is_paused_says_so() -> None:
     answer = action(release_json("paused"), "shop is paused: pause needs one of pending")
     stub = StubController().on("POST", f"{RELEASE}/pause", ok(answer, 202))
     assert Terminal(stub).run("pause", ID).stdout == f"✓ {ID} is already paused\n"
+
+
+def test_the_version_is_told_without_a_controller() -> None:
+    result = Terminal(StubController()).run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"interlock {version('interlock')}\n")
+
+
+def test_the_guards_help_page_shows_its_flags_and_an_example() -> None:
+    result = Terminal(StubController()).run("guard", "--help")
+    assert result.exit_code == 0
+    for part in ("--haproxy", "--listen", "--state", "--period", "Example: interlock guard"):
+        assert part in result.stdout
+
+
+def test_the_guard_is_given_what_the_command_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+
+    def main(arguments: list[str]) -> int:
+        given.append(arguments)
+        return 7
+
+    monkeypatch.setattr("controller.guard.__main__.main", main)
+    flags = ["--haproxy", "h:1", "--listen", "/l", "--state", "/s"]
+    assert Terminal(StubController()).run("guard", *flags).exit_code == 7
+    Terminal(StubController()).run("guard", *flags, "--period", "0.1")
+    assert given == [flags, [*flags, "--period", "0.1"]]
+    assert Terminal(StubController()).run("guard", *flags[:4]).exit_code == Exit.USAGE
+    assert len(given) == 2
+
+
+def test_the_help_of_serve_names_the_default_data_directory() -> None:
+    assert f"./{Settings().data_dir}" in Terminal(StubController()).run("serve", "--help").stdout

@@ -106,7 +106,10 @@ def get(session: Session, application: APPLICATION) -> None:
 
 
 def delete(session: Session, application: APPLICATION, revision: REVISION = None) -> None:
-    """Forget an application. Refused while a release of it runs; what serves is not touched.
+    """Forget an application. Refused while a release of it runs.
+
+    Its instances and its route are not touched: they go on running, and nobody looks after them any more. Stop them by
+    hand if they should end.
 
     Example: interlock applications delete shop
     """
@@ -114,3 +117,4 @@ def delete(session: Session, application: APPLICATION, revision: REVISION = None
     if session.out.as_json:
         session.out.document(data if data is not None else {"name": application, "deleted": True})
     session.out.line(f"{session.out.tick} {application} is deleted", "green")
+    session.out.note("its instances go on running, and nobody looks after them any more: stop them by hand", "yellow")

@@ -100,7 +100,7 @@ def watch(session: Session, name: NAME, timeout: TIMEOUT = WAIT_DEFAULT) -> Exit
 
     The exit code is the outcome, as with deploy --wait. Ctrl-C stops the watching, never the release.
 
-    Example: interlock watch shop
+    Example: interlock watch shop --timeout 30m
     """
     timeout_s = timeout_s_of(timeout)
     release, data = find_release(session, name)

@@ -16,26 +16,20 @@ from api.cli.options import flag, option
 from api.cli.output import Output
 
 PANEL = "Run"
-GUARD_HELP = """Run the guard of one HAProxy: the only process that writes its runtime socket.
-
-It keeps leases, halts and the newest leader in a file, so that a stale or killed writer loses there too. SIGTERM ends
-it and leaves the weights as they are.
-
-Example: interlock guard --haproxy /run/haproxy/admin.sock --listen /run/interlock/guard.sock --state /var/lib/interlock
-"""
+DATA_DIR = Annotated[
+    Path | None,
+    option("--data-dir", "DIR", "Where state is kept; one controller per directory. ./interlock-data if not given."),
+]
 
 
 def register(app: typer.Typer) -> None:
     app.command("serve", rich_help_panel=PANEL, help=reflowed(serve.__doc__ or ""))(serve)
-    passing = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-    app.command("guard", rich_help_panel=PANEL, help=GUARD_HELP, context_settings=passing)(guard)
+    app.command("guard", rich_help_panel=PANEL, help=reflowed(guard.__doc__ or ""))(guard)
 
 
 def serve(  # noqa: PLR0913  one parameter per flag
     config: Annotated[Path | None, option("--config", "FILE", "Settings file, YAML (INTERLOCK_SERVE_CONFIG).")] = None,
-    data_dir: Annotated[
-        Path | None, option("--data-dir", "DIR", "Where state is kept; one controller per directory.")
-    ] = None,
+    data_dir: DATA_DIR = None,
     host: Annotated[str | None, option("--host", "ADDRESS", "Where to listen; 127.0.0.1 if not given.")] = None,
     port: Annotated[int | None, option("--port", "N", "8460 if not given; 0 picks a free one.")] = None,
     tls_certificate: Annotated[
@@ -93,10 +87,26 @@ def _serve(config: Path | None, flags: Mapping[str, Any], min_epoch: int, new_ad
     return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out, min_epoch)
 
 
-def guard(ctx: typer.Context) -> None:
+def guard(
+    haproxy: Annotated[str, option("--haproxy", "SOCKET", "HAProxy's runtime socket: a path, or HOST:PORT.")],
+    listen: Annotated[Path, option("--listen", "PATH", "The guard's own Unix socket, which it makes.")],
+    state: Annotated[Path, option("--state", "DIR", "Directory of its record and of HALT files, on a local disk.")],
+    period: Annotated[
+        str | None, option("--period", "SECONDS", "Between two passes of its loop, 0.05 to 2; 0.5 if not given.")
+    ] = None,
+) -> None:
+    """Run the guard of one HAProxy: the only process that writes its runtime socket.
+
+    It keeps leases, halts and the newest leader in a file, so that a stale or killed writer loses there too. SIGTERM
+    and Ctrl-C end it and leave the weights as they are. A file named HALT in its directory stops traffic to canaries.
+
+    Example: interlock guard --haproxy /run/haproxy/admin.sock --listen /run/interlock/guard.sock --state
+    /var/lib/interlock
+    """
     if os.name != "posix":
         Output(False).error("the guard runs on Linux and macOS, beside the HAProxy it guards")
         raise typer.Exit(1)
     from controller.guard.__main__ import main
 
-    raise typer.Exit(main(ctx.args))
+    given = ["--haproxy", haproxy, "--listen", str(listen), "--state", str(state)]
+    raise typer.Exit(main([*given, *(["--period", period] if period is not None else [])]))
