@@ -19,6 +19,9 @@ from api.client import Misconfigured, Problem, Unreachable
 
 Body = Callable[..., Exit | None]
 
+BEFORE = "interlock.before"
+"""Where the context keeps the flags that were given before the command."""
+
 COMMON: dict[str, tuple[Any, Any]] = {
     "as_json": (AS_JSON, False),
     "url": (URL, None),
@@ -49,7 +52,9 @@ def command(group: typer.Typer, name: str, panel: str | None = None, keyed: bool
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
 
         def run(ctx: typer.Context, **values: Any) -> None:
-            shared_values = {key: values.pop(key) for key in common}
+            before = ctx.meta.get(BEFORE, {})
+            given = {key: values.pop(key) for key in common}
+            shared_values = {key: before.get(key) if value is None else value for key, value in given.items()}
             parts = ctx.obj if isinstance(ctx.obj, Parts) else Parts()
             raise typer.Exit(int(carry_out(body, parts, shared_values, values)))
 

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from api.cli.command import reflowed
+from api.cli.command import BEFORE, reflowed
 from api.cli.commands import applications, audit, deploy, look, node, steer, stop, tokens
 from api.cli.exits import EPILOG
+from api.cli.options import TOKEN_FILE, URL
 
 HELP = """Bring out versions step by step, with a way back that always works.
 
@@ -46,11 +47,15 @@ def _show_version(asked: bool) -> None:
 
 
 def _root(
+    ctx: typer.Context,
+    url: URL = None,
+    token_file: TOKEN_FILE = None,
     show: Annotated[
         bool, typer.Option("--version", help="Print the version.", metavar="", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Takes what stands before a command: only the version so far."""
+    """Takes what stands before a command, and keeps it for the command, whose own flags win."""
+    ctx.meta[BEFORE] = {"url": url, "token_file": token_file}
 
 
 def main() -> None:

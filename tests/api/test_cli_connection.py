@@ -273,3 +273,16 @@ def test_a_terminal_that_knows_only_ascii_gets_ascii() -> None:
 def test_listing_nothing_says_what_to_do_next() -> None:
     stub = StubController().on("GET", "/v1/releases", page())
     assert "interlock deploy" in Terminal(stub).run("status").stdout
+
+
+def test_the_address_and_the_token_may_stand_before_the_command_and_behind_it_they_win(tmp_path: Path) -> None:
+    files = [tmp_path / "first", tmp_path / "second"]
+    for file in files:
+        file.write_text(f"il_{file.name}")
+        file.chmod(0o600)
+    stub = StubController().on("GET", "/v1/releases", page())
+    before = ("--url", "http://127.0.0.1:1111", "--token-file", str(files[0]))
+    Terminal(stub).run(*before, "status", "--json")
+    Terminal(stub).run(*before, "status", "--json", "--url", "http://127.0.0.1:2222", "--token-file", str(files[1]))
+    sent = [(request.url.port, request.headers["Authorization"]) for request in stub.seen]
+    assert sent == [(1111, "Bearer il_first"), (2222, "Bearer il_second")]
