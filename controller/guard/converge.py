@@ -104,6 +104,7 @@ def judged(route: Route, shown: Shown, world: World) -> Route:
             weight_pct=low_pct,
             lease_s=route.lease_s if low_pct else None,
             lease_until_s=route.lease_until_s if low_pct else None,
+            lease_saved_s=route.lease_saved_s if low_pct else None,
             mark=Mark(route.release_id, "found_lower", text),
             revision=route.revision + 1,
         )

@@ -45,6 +45,10 @@ def born(names: Names, lost: bool) -> Route:
     return Route(names, halts=(Mark(None, "state_lost", text, LOST_ID),) if lost else ())
 
 
+SAVED_PARTS = 3
+"""A lease's end is saved when it has moved by this part of the lease: one write in forty seconds at two minutes."""
+
+
 def accept(route: Route, request: RouteRequest, world: World) -> Route:
     """The route after ``request``. Raises Deny. The caller has applied ``overdue`` first."""
     match request:
@@ -81,10 +85,24 @@ def recorded(route: Route) -> Route:
 
 
 def resumed(route: Route, world: World) -> Route:
-    """A route read from disk: its lease begins anew with its full length, which is bounded."""
+    """A route read from disk: its lease goes on where it was, and never ends later than a full one from now.
+
+    The clock runs on while the guard is down. After a restart of the machine it begins anew: then the full length
+    holds.
+    """
     if route.weight_pct == 0 or route.lease_s is None:
         return route
-    return replace(route, lease_until_s=world.now_s + min(route.lease_s, MAX_LEASE_S))
+    full_s = world.now_s + min(route.lease_s, MAX_LEASE_S)
+    if route.lease_saved_s is None:
+        return replace(route, lease_until_s=full_s)
+    return replace(route, lease_until_s=min(full_s, route.lease_saved_s + route.lease_s / SAVED_PARTS))
+
+
+def _saved_end(route: Route, until_s: float, lease_s: float) -> float:
+    """What the disk is to hold of a lease's end: the old value while it is less than a third of the lease behind."""
+    saved_s = route.lease_saved_s
+    fresh = saved_s is not None and route.lease_s == lease_s and 0 <= until_s - saved_s < lease_s / SAVED_PARTS
+    return saved_s if fresh and saved_s is not None else until_s
 
 
 def overdue(route: Route, world: World) -> Route:
@@ -130,7 +148,15 @@ def fence(epoch: int, held: int, what: str) -> None:
 
 
 def _down(route: Route, mark: Mark) -> Route:
-    return replace(route, weight_pct=0, lease_s=None, lease_until_s=None, mark=mark, revision=route.revision + 1)
+    return replace(
+        route,
+        weight_pct=0,
+        lease_s=None,
+        lease_until_s=None,
+        lease_saved_s=None,
+        mark=mark,
+        revision=route.revision + 1,
+    )
 
 
 def _claim(route: Route, request: Claim) -> Route:
@@ -164,6 +190,7 @@ def _write(route: Route, request: Write, world: World) -> Route:
         release_id=request.release_id,
         lease_s=request.lease_s if held else None,
         lease_until_s=world.now_s + request.lease_s if held else None,
+        lease_saved_s=world.now_s + request.lease_s if held else None,
         lease_expired=False,
         mark=None,
         settled=True,
@@ -182,7 +209,9 @@ def _renew(route: Route, request: Renew, world: World) -> Route:
     _check_lease(request.lease_s)
     if route.weight_pct == 0:
         return route
-    return replace(route, lease_s=request.lease_s, lease_until_s=world.now_s + request.lease_s)
+    until_s = world.now_s + request.lease_s
+    saved_s = _saved_end(route, until_s, request.lease_s)
+    return replace(route, lease_s=request.lease_s, lease_until_s=until_s, lease_saved_s=saved_s)
 
 
 def _lower(route: Route, request: Lower) -> Route:

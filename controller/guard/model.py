@@ -90,8 +90,10 @@ class Shown:
 class Route:
     """The record of one route, and what was last seen of it.
 
-    The fields from ``lease_until_s`` on are not written to disk: they are this process's view. ``settled`` is False
-    until HAProxy was seen once since the start; ``pushed`` is True while HAProxy is known to hold the record.
+    The fields from ``lease_until_s`` to ``trouble`` are not written to disk: they are this process's view. ``settled``
+    is False until HAProxy was seen once since the start; ``pushed`` is True while HAProxy is known to hold the record.
+    ``lease_saved_s`` is the lease's end as the disk has it, by the machine's monotonic clock: renewals move it in steps
+    of a third of the lease, so that not each of them costs a write.
     """
 
     names: Names
@@ -111,6 +113,7 @@ class Route:
     raw: tuple[int, int] | None = None
     drift: str = ""
     trouble: str = ""
+    lease_saved_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,10 @@ def test_nothing_rises_while_the_halt_files_cannot_be_seen() -> None:
             HELD, Unhalt(NAMES, frozenset({"k1"}), 7), replace(LIVE, epoch=7, revision=6), id="a newer epoch is kept"
         ),
         pytest.param(
-            LIVE, Renew(NAMES, "r1", 2, 90), replace(LIVE, lease_s=90, lease_until_s=1_090.0), id="a lease begins anew"
+            LIVE,
+            Renew(NAMES, "r1", 2, 90),
+            replace(LIVE, lease_s=90, lease_until_s=1_090.0, lease_saved_s=1_090.0),
+            id="a lease begins anew",
         ),
         pytest.param(
             replace(REST, release_id="r1"),
@@ -125,7 +128,7 @@ def test_another_release_may_write_zero_while_halted() -> None:
 def test_a_write_records_weight_release_and_lease_and_clears_what_went_before() -> None:
     tired = replace(REST, lease_expired=True, mark=Mark("r0", "lease_expired", "old"))
     after = accept(tired, replace(GO, revision=3), NOW)
-    assert recorded(after) == Route(NAMES, 30, 4, 2, "r1", lease_s=60.0)
+    assert recorded(after) == Route(NAMES, 30, 4, 2, "r1", lease_s=60.0, lease_saved_s=1_060.0)
     assert after.lease_until_s == 1_060.0
 
 
@@ -224,7 +227,33 @@ def test_which_comes_first(before: Route, after: Route, expected: Order) -> None
     assert order(before, after) is expected
 
 
-def test_a_lease_read_from_disk_begins_anew_and_is_bounded() -> None:
+def test_a_guard_that_restarts_again_and_again_renews_no_lease() -> None:
+    """The controller is gone: however often the guard starts, the end of the lease stays where it was."""
+    route = accept(LIVE, Renew(NAMES, "r1", 2, 60), NOW)
+    assert route.lease_until_s is not None
+    for minute in range(1, 4):
+        later = replace(NOW, now_s=NOW.now_s + 25 * minute)
+        route = resumed(recorded(route), later)
+        assert route.lease_until_s is not None
+        assert route.lease_until_s <= NOW.now_s + 60 + 60 / 3
+        route = replace(route, lease_until_s=route.lease_until_s)
+    assert overdue(route, replace(NOW, now_s=NOW.now_s + 81)).weight_pct == 0
+
+
+def test_a_renewal_is_saved_only_when_the_end_has_moved_by_a_third_of_the_lease() -> None:
+    route = accept(LIVE, Renew(NAMES, "r1", 2, 60), NOW)
+    soon = accept(route, Renew(NAMES, "r1", 2, 60), replace(NOW, now_s=NOW.now_s + 19))
+    later = accept(route, Renew(NAMES, "r1", 2, 60), replace(NOW, now_s=NOW.now_s + 20))
+    assert order(route, soon) is Order.NOTHING
+    assert order(route, later) is Order.RECORD_FIRST
+    assert later.lease_saved_s == later.lease_until_s
+
+
+def test_after_a_restart_of_the_machine_a_lease_begins_anew_and_is_bounded() -> None:
+    assert resumed(replace(recorded(LIVE), lease_saved_s=1e9), NOW).lease_until_s == NOW.now_s + 60
+
+
+def test_a_lease_of_an_older_record_begins_anew_and_is_bounded() -> None:
     stored = recorded(LIVE)
     assert resumed(stored, NOW).lease_until_s == 1_060.0
     assert resumed(replace(stored, lease_s=1e12), NOW).lease_until_s == 4_600.0
