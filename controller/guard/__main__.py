@@ -18,7 +18,7 @@ from controller.guard.keeper import Keeper
 from controller.guard.model import Saved
 from controller.guard.server import InUse, Server, listen
 from controller.guard.statefile import Corrupt, StateFile
-from controller.guard.surroundings import Locked, Log, lock, look_around
+from controller.guard.surroundings import Locked, Log, lock, look_around, own
 
 PERIOD_S = 0.5
 """A lease, a HALT file and drift are acted on within this, plus HAProxy's answer."""
@@ -60,6 +60,7 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> int:
     directory: Path = options.state
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     locks = [lock(directory / "guard.lock"), lock(path.with_name(path.name + ".lock"))]
+    owned = own(haproxy)
     log, file = Log(), StateFile(directory)
     saved = _load(file, log)
     keeper = Keeper(
@@ -73,6 +74,7 @@ def _run(options: argparse.Namespace, stop: threading.Event) -> int:
         keeper.tick()
     path.unlink(missing_ok=True)
     server.stop()
+    owned.close()
     log("stopped", note="the weights stay as they are")
     log.close()
     return 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import hashlib
 import json
 import os
 import queue
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -43,6 +46,24 @@ def lock(path: Path) -> int:
         os.close(descriptor)
         raise Locked(f"another guard holds {path}") from None
     return descriptor
+
+
+def own(haproxy: str) -> socket.socket:
+    """Be the one guard of this HAProxy on this machine; gone with the process. Raises Locked.
+
+    A name in the kernel's own space: it needs no directory that both guards would have to share.
+    """
+    place = os.path.realpath(haproxy) if "/" in haproxy else haproxy
+    name = hashlib.sha256(place.encode()).hexdigest()
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind(f"\0interlock-guard-{name}")
+    except OSError as error:
+        held.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise Locked(f"another guard owns HAProxy at {haproxy}") from None
+    return held
 
 
 class Log:

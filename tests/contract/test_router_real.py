@@ -168,6 +168,16 @@ def test_a_second_guard_on_the_same_record_or_socket_exits_with_one_clear_line(w
     assert world.router.read(world.app).verified
 
 
+def test_a_second_guard_on_the_same_haproxy_exits_with_one_clear_line(world: RealWorld) -> None:
+    command = world.guard_command()
+    command[command.index("--state") + 1] = str(world.directory / "other")
+    command[command.index("--listen") + 1] = str(world.directory / "other.sock")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "another guard owns HAProxy" in done.stderr
+
+
 def test_a_file_in_the_place_of_the_socket_is_not_touched(world: RealWorld) -> None:
     path = world.directory / "notes.txt"
     path.write_text("mine")
