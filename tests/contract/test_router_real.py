@@ -184,6 +184,7 @@ def test_a_file_in_the_place_of_the_socket_is_not_touched(world: RealWorld) -> N
     command = world.guard_command()
     command[command.index("--listen") + 1] = str(path)
     command[command.index("--state") + 1] = str(world.directory / "other")
+    command[command.index("--haproxy") + 1] = str(world.directory / "another.sock")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
     assert done.returncode == 1
     assert "not a socket" in done.stderr
