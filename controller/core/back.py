@@ -49,6 +49,18 @@ def rule_abort(scene: Scene) -> Release | None:
     return roll_back(release, reason, scene.now_s)
 
 
+def rule_abort_on_route(scene: Scene) -> Release | None:
+    """An abort that only the route carries, since the store was down. Somebody was told that the record follows: it
+    wins like any other, before a kill can leave a mark of its own in its place."""
+    release, route = scene.release, scene.seen.route
+    mark = route.mark if route is not None else None
+    if release.phase not in (*CARRIES, Phase.HALTED) or mark is None:
+        return None
+    if mark.release_id != release.id or mark.code != "aborted":
+        return None
+    return roll_back(release, Reason(mark.code, mark.text), scene.now_s)
+
+
 def rule_kill_revert(scene: Scene) -> Release | None:
     """A kill that reverts takes the canary to 0 and keeps the release halted until a person releases the kill."""
     release, kill = scene.release, scene.seen.kill
@@ -142,10 +154,6 @@ def rule_halted(scene: Scene) -> Release | None:
         return hold(scene, Reason("kill_unreadable", seen.kill.text))
     if release.cause is not None:
         return roll_back(release, release.cause, scene.now_s)
-    mark = seen.route.mark if seen.route is not None else None
-    if mark is not None and mark.release_id == release.id and mark.code == "aborted":
-        # Somebody aborted it while the store was down, and was told that the record follows.
-        return roll_back(release, Reason(mark.code, mark.text), scene.now_s)
     if release.weight_pct or seen.route is None or seen.route.live_pct != 0:
         text = "the kill was released: traffic goes back to stable before the release starts again"
         return hold(scene, Reason("kill_released", text), weight_pct=0)

@@ -19,6 +19,7 @@ from controller.core.advance import (
 )
 from controller.core.back import (
     rule_abort,
+    rule_abort_on_route,
     rule_canary_gone,
     rule_deadline,
     rule_ended,
@@ -113,6 +114,7 @@ RULES: tuple[Rule, ...] = (
     rule_ended,
     # back to stable: needs no proof
     rule_abort,
+    rule_abort_on_route,
     rule_kill_revert,
     rule_kill_halt,
     rule_rolling_back,

@@ -29,6 +29,7 @@ NAMES = [rule.__name__ for rule in RULES]
 PAIRS = [
     ("rule_ended", "rule_abort", "an ended release is never moved again, not even by an abort"),
     ("rule_abort", "rule_kill_revert", "a kill must not keep a person from going back to stable"),
+    ("rule_abort_on_route", "rule_kill_halt", "a kill must not overwrite the only trace of an abort"),
     ("rule_abort", "rule_kill_halt", "a freeze must not keep a person from going back to stable"),
     ("rule_kill_revert", "rule_kill_halt", "with both engaged the one that takes traffic back wins"),
     ("rule_kill_revert", "rule_halted", "a revert over a frozen release still takes its weight"),
@@ -95,6 +96,8 @@ def test_which_rule_answers_when_everything_happens_at_once() -> None:
     )
     assert first_to_answer(worst) == "rule_abort"
     calmer = replace(worst, release=replace(release, intent=None))
+    assert first_to_answer(calmer) == "rule_abort_on_route"
+    calmer = replace(calmer, seen=replace(calmer.seen, route=a_route(0, mark=a_mark("breaker"), lease_expired=True)))
     assert first_to_answer(calmer) == "rule_kill_revert"
     calmer = replace(calmer, seen=replace(calmer.seen, kill=KILL_HALT))
     assert first_to_answer(calmer) == "rule_kill_halt"

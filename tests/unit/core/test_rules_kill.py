@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.back import rule_halted, rule_kill_halt, rule_kill_revert
-from controller.core.model import HaltCause, IntentKind, Phase, Reason, Release
+from controller.core.back import rule_abort_on_route, rule_halted, rule_kill_halt, rule_kill_revert
+from controller.core.model import HaltCause, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.core.rules import rule_kill_unreadable
+from gates.kill import NOT_ENGAGED, KillAnswer
 from tests.unit.core.build import (
     CANARY_UP,
     KILL_HALT,
@@ -179,16 +180,13 @@ def test_what_is_not_halted_is_none_of_that_rules_business(phase: Phase) -> None
     assert rule_halted(scene_of(a_release(phase))) is None
 
 
-@pytest.mark.parametrize(
-    ("mark", "phase"),
-    [
-        (a_mark("aborted"), Phase.ROLLING_BACK),
-        (a_mark("aborted", release_id="shop-0"), Phase.PENDING),
-        (a_mark("killed"), Phase.PENDING),
-        (None, Phase.PENDING),
-    ],
-)
-def test_an_abort_that_only_the_route_knows_is_not_lost_when_the_kill_is_released(mark: object, phase: Phase) -> None:
-    after = rule_halted(scene_of(halted_by_kill(), route=a_route(0, mark=mark)))
+@pytest.mark.parametrize("kill", [KILL_REVERT, KILL_HALT, NOT_ENGAGED])
+def test_an_abort_that_only_the_route_knows_is_not_lost_in_a_kill(kill: KillAnswer) -> None:
+    after = rule_abort_on_route(scene_of(halted_by_kill(), kill=kill, route=a_route(0, mark=a_mark("aborted"))))
     assert after is not None
-    assert after.phase is phase
+    assert (after.phase, after.cause) == (Phase.ROLLING_BACK, Reason("aborted", "taken down for a test"))
+
+
+@pytest.mark.parametrize("mark", [a_mark("aborted", release_id="shop-0"), a_mark("killed"), None])
+def test_another_mark_is_no_abort(mark: Mark | None) -> None:
+    assert rule_abort_on_route(scene_of(halted_by_kill(), route=a_route(0, mark=mark))) is None
