@@ -41,6 +41,8 @@ class Engaged:
 
     @property
     def effective(self) -> bool:
+        if any(p.state != EFFECTIVE for p in self.paths if p.path == "memory"):
+            return False
         durable = any(p.state == EFFECTIVE for p in self.paths if p.path in ("file", "store"))
         routes = [p.state == EFFECTIVE for p in self.paths if p.path.startswith("route:")]
         return durable and all(routes)
@@ -89,7 +91,10 @@ class KillSwitch:
             self._try("file", lambda: self._file.engage(engagement)),
             self._try("store", lambda: self._record(engagement, routes)),
         )
-        return Engaged(engagement, (PathAnswer("memory", EFFECTIVE), *routes, *durable))
+        memory = PathAnswer("memory", EFFECTIVE)
+        if identifier in self.state().released:
+            memory = PathAnswer("memory", FAILED, "somebody found it on a route and released it meanwhile: press again")
+        return Engaged(engagement, (memory, *routes, *durable))
 
     def release(self, engagement_id: str, actor: str, reason: str) -> Engagement:
         """A separate decision. Raises KeyError for an unknown id and PortError when it cannot be recorded.
