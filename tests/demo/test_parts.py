@@ -123,11 +123,10 @@ def test_the_load_sees_the_share_of_the_canary_and_prometheus_sees_both_versions
     assert report.users == 50
     shares = [share for _, share in report.canary_share[1:-1]]
     assert all(0.1 < share < 0.3 for share in shares)
-    found = {
-        (one["metric"]["version"], one["metric"]["role"])  # type: ignore[index]
-        for one in shop.query('http_requests_total{app="shop",code="200"} > 0')
-    }
-    assert found >= {("v1", "stable"), ("v2", "canary")}
+    wanted, end_s = {("v1", "stable"), ("v2", "canary")}, time.monotonic() + 15.0
+    while not (found := versions_scraped(shop)) >= wanted and time.monotonic() < end_s:
+        time.sleep(0.2)  # Prometheus reads the list of targets every few seconds
+    assert found >= wanted
 
 
 def test_a_hanging_canary_costs_its_share_a_504_that_haproxy_counts_for_the_canary(shop: Shop) -> None:
@@ -196,3 +195,8 @@ def test_a_part_that_ends_at_once_fails_with_what_it_printed() -> None:
         part = parts.start("broken", [sys.executable, "-c", "raise SystemExit('no such luck')"])
         with pytest.raises(demo_parts.Failed, match="no such luck"):
             demo_parts.wait_until(part, lambda: False)
+
+
+def versions_scraped(shop: Shop) -> set[tuple[str, str]]:
+    found = shop.query('http_requests_total{app="shop",code="200"} > 0')
+    return {(one["metric"]["version"], one["metric"]["role"]) for one in found}  # type: ignore[index]
