@@ -31,7 +31,7 @@ demo: $(BIN)/.ready
 serve: $(BIN)/.ready
 	$(BIN)/python -m tests.demo --serve
 
-test: check mutants
+test: check
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m real tests
 	$(BIN)/python -m tests.parts
 

@@ -218,6 +218,12 @@ class KillSwitch:
                 return PathAnswer(paths[_key(app)], EFFECTIVE, "released meanwhile")
             return self._try(paths[_key(app)], lambda: _verified(self._router, app, mark, revert))
 
+        if len(apps) == 1:
+            # The usual press of the button: no thread stands between it and the route, and none is waited for.
+            only = halt(apps[0])
+            if only.again:
+                self._pool.submit(halt, apps[0])
+            return (only,)
         futures = {paths[_key(app)]: self._pool.submit(halt, app) for app in apps}
         done, _ = wait(futures.values(), timeout=ROUTE_WAIT_S)
         answers = {path: future.result() if future in done else None for path, future in futures.items()}

@@ -11,6 +11,7 @@ from controller.core.moves import ENDED
 from controller.ports import Commit
 from gates.audit import Record
 from tests.sim.ledger import rise_trouble
+from tests.sim.scenario import Health
 
 if TYPE_CHECKING:
     from tests.sim.node import Node
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 CAUSES = frozenset(
     {"aborted", "superseded", "breaker", "worse_than_stable", "outside_slo", "requests_lost", "canary_gone"}
-    | {"no_data", "prepare_deadline", "promote_deadline", "killed"}
+    | {"no_data", "prepare_deadline", "promote_deadline", "killed", "halt_file"}
 )
 """What a release may be rolled back for. Anything else is trouble of ours that a good version must not pay for."""
-CLOCK_S = 30.0
-"""For so long after a step of the clock, samples of the time between are counted late."""
+LATE_S = 60.0
+"""Samples may be counted so late for a step they do not belong to: when the store took none, or the clock stood."""
 NUDGE = 1e-6
 
 
@@ -56,6 +57,8 @@ class Decided:
         trouble = rise_trouble(plan, self._oracles.ledger.entry(release.id), record)
         if trouble is not None:
             self._oracles.fail("I1", f"{release.id}: {trouble}")
+        if self._oracles.was_aborted(release.id):
+            self._oracles.fail("abort", f"{release.id} decided to rise after a person was told that it is aborted")
         held = self._oracles.holding(self._oracles.target(release.app.name, release.id))
         seen = [kill.id for kill in held if kill.id in (look.kills_seen or ())]
         if seen:
@@ -78,15 +81,14 @@ class Decided:
         world, lane = self._sim.world, self._oracles.lanes[release.app.name]
         if not node.look.readings_ok:
             self._oracles.fail("data", f"{release.id} advanced from {weight_pct} % on readings that were not there")
-        live = lane.live_since
-        if live is None or live[:2] != (release.id, weight_pct):
+        live = lane.lived.get(self._oracles.stay(release.id, weight_pct))
+        if live is None:
             self._oracles.fail("bake", f"{release.id} advanced from {weight_pct} %, which was never live")
-        lived_s = world.time_s - live[2] + world.forward_s
+        lived_s = world.time_s - live + world.forward_s
         if lived_s < release.app.canary.min_bake_s - NUDGE:
             self._oracles.fail("bake", f"{release.id} advanced from {weight_pct} % after {lived_s:g} s")
-        served = world.prometheus.counters(release.app.name, Role.CANARY, release.canary).total - live[3]
-        blind = world.time_s - world.clock_stepped_s < CLOCK_S  # samples of the time between are counted late
-        if not blind and served < 0.5 * release.app.analysis.min_canary_requests:
+        served = world.prometheus.counters(release.app.name, Role.CANARY, release.canary).since(live - LATE_S)
+        if served < 0.5 * release.app.analysis.min_canary_requests:
             self._oracles.fail("data", f"{release.id} advanced from {weight_pct} % after {served:.0f} requests")
 
     def _phase_decided(self, node: Node, release: Release, record: Record) -> None:
@@ -137,11 +139,15 @@ class Decided:
             self._good(release)
 
     def _good(self, release: Release) -> None:
-        """What was promoted had shown no harm, unless a person passed the evidence."""
+        """What was promoted had shown no harm, unless a person passed the evidence.
+
+        A version that stops answering at the last weight alone is left out: see the page about what is not proven.
+        """
         version = self._sim.world.scenario.version(release.app.name, release.canary)
         entry = self._oracles.ledger.entry(release.id)
         seen_pct = max((one.weight_pct for one in entry.allowed), default=0)
-        if version.bad_traffic and seen_pct >= version.from_pct and not entry.bypasses:
+        late_hang = version.health is Health.HANG and version.from_pct >= release.app.canary.steps[-1]
+        if version.bad_traffic and seen_pct >= version.from_pct and not entry.bypasses and not late_hang:
             text = f"{release.id} is {version.health.value} from {version.from_pct} % and was promoted"
             self._oracles.fail("bad", text)
 

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from controller.commands import Commands
-from controller.core.model import Application
+from controller.core.model import Application, Release
 from controller.ports import Clock, Metrics, Page, PortError, Ports, Router, Store, Workload
 from controller.reconcile import Reconciler
 from controller.runtime.killfile import KillFile
@@ -18,6 +19,8 @@ from gates.kill import KillState
 
 if TYPE_CHECKING:
     from tests.sim.sim import Simulation
+
+Answer = TypeVar("Answer")
 
 SWEEP_S = 2.0
 REST_S = 5.0
@@ -97,7 +100,8 @@ class Node:
 
     def __init__(self, sim: Simulation, name: str) -> None:
         self.sim, self.name = sim, name
-        self.alive, self.busy, self.frozen, self.epoch = True, 0, 0, 0
+        self.alive, self.frozen, self.epoch = True, 0, 0
+        self.doing: set[str] = set()
         self.looks: list[Look] = [Look()]
         self.due = Due()
         world = sim.world
@@ -107,7 +111,7 @@ class Node:
         self._applications: Sequence[Application] = ()
         file = cast(KillFile, Faulty(self, "file", world.kill_file))
         self.switch = KillSwitch(
-            self.store, self.router, file, self.clock, self.applications, self.application_of, self.log
+            self.store, self.router, file, self.clock, self.applications, self.application_of, self.log, self.running
         )
         self.switch.close()
         self.switch._pool = Inline()  # type: ignore[assignment]
@@ -153,6 +157,9 @@ class Node:
             self._applications = tuple(s.app for s in self.store.applications(Page(limit=50)))
         return self._applications
 
+    def running(self) -> Sequence[Release]:
+        return self.reconciler.running() if self.epoch else ()
+
     def application_of(self, release_id: str) -> Application | None:
         try:
             release = self.store.release(release_id)
@@ -163,13 +170,26 @@ class Node:
     def step(self) -> None:
         """What the heartbeat and the workers of this process do now."""
         now_s, due = self.clock.now_s(), self.due
-        self._every("sweep_s", SWEEP_S, self._sweep)
-        self._every("sync_s", SYNC_S, self._sync)
+        self._every("sweep_s", SWEEP_S, lambda: self._alone("sweep", Look(), self._sweep))
+        self._every("sync_s", SYNC_S, lambda: self._alone("kill switch", Look(), self.switch.sync))
         for release_id in sorted(key for key, at_s in due.passes.items() if at_s <= now_s):
-            self._pass(release_id)
+            self._passes(release_id)
         self._every("rest_s", REST_S, self._rest)
 
-    def _every(self, name: str, period_s: float, job: Callable[[], None]) -> None:
+    def _alone(self, key: str, look: Look, work: Callable[[], Answer]) -> Answer | None:
+        """What is under way in a slow call is not begun a second time: a release and the rest of its application take
+        turns, different applications do not wait for each other."""
+        if key in self.doing:
+            return None
+        self.doing.add(key)
+        self.looks.append(look)
+        try:
+            return work()
+        finally:
+            self.looks.pop()
+            self.doing.discard(key)
+
+    def _every(self, name: str, period_s: float, job: Callable[[], object]) -> None:
         if self.sim.world.time_s >= getattr(self.due, name):
             setattr(self.due, name, self.sim.world.time_s + period_s)
             job()
@@ -182,33 +202,26 @@ class Node:
         for release_id, at_s in found:
             self.due.passes.setdefault(release_id, at_s)
 
-    def _sync(self) -> None:
-        self.looks.append(Look())
-        try:
-            self.switch.sync()
-        finally:
-            self.looks.pop()
-
     def _rest(self) -> None:
         for app in self._applications:
-            self.looks.append(Look(leads=True))
-            try:
-                self.reconciler.rest(app.name)
-            finally:
-                self.looks.pop()
+            self._alone(app.name, Look(leads=True), partial(self.reconciler.rest, app.name))
 
-    def _pass(self, release_id: str) -> None:
+    def _passes(self, release_id: str) -> None:
+        application = self.sim.application_of(release_id)
+        if application in self.doing:
+            return
         for _ in range(PASSES_PER_STEP):
-            self.looks.append(Look(leads=True, begun_s=self.sim.world.time_s))
-            try:
-                self.due.passes.pop(release_id, None)
-                wake_at_s = self.reconciler.run(release_id)
-                self.sim.oracles.passed(self)
-            finally:
-                self.looks.pop()
+            self.due.passes.pop(release_id, None)
+            look = Look(leads=True, begun_s=self.sim.world.time_s)
+            wake_at_s = self._alone(application, look, partial(self._pass, release_id))
             if wake_at_s is None:
                 return
             if wake_at_s > self.clock.now_s() + 0.5:
                 self.due.passes[release_id] = min(wake_at_s, self.due.passes.get(release_id, wake_at_s))
                 return
         self.due.passes[release_id] = self.clock.now_s()
+
+    def _pass(self, release_id: str) -> float | None:
+        wake_at_s = self.reconciler.run(release_id)
+        self.sim.oracles.passed(self)
+        return wake_at_s

@@ -12,7 +12,7 @@ from analysis.model import Role
 from controller.core.model import Phase
 from controller.core.moves import ENDED
 from controller.ports import RouteWrite
-from gates.kill import Engagement, Target, Verb, covers, union
+from gates.kill import Engagement, Scope, ScopeKind, Target, Verb, covers, union
 from tests.sim.decided import Decided
 from tests.sim.ledger import Ledger
 
@@ -26,6 +26,9 @@ DRIFT_S = 5.0
 ABOVE_S = 6.0
 """How long a route may stand above its release: some passes of a second each, of which a few may fail."""
 NUDGE = 1e-6
+
+HALT_FILE = Engagement("file:HALT", Verb.REVERT, Scope(ScopeKind.FLEET), "somebody", 0.0)
+"""What the file HALT amounts to."""
 
 
 class Failed(BaseException):
@@ -43,7 +46,7 @@ class Lane:
     touched: int = 0
     writer: tuple[int, str] | None = None
     lease_until_s: float = 0.0
-    live_since: tuple[str, int, float, float] | None = None
+    lived: dict[tuple[str, int, int], float] = field(default_factory=dict)
     disturbed_s: float = -100.0
     reachable_since_s: float = 0.0
     equal_s: float = 0.0
@@ -63,6 +66,7 @@ class Oracles:
         self._kills: dict[str, Engagement] = {}
         self._kills_on_record: set[str] = set()
         self._aborted: set[str] = set()
+        self._taken_back: set[str] = set()
         self.lanes: dict[str, Lane] = {}
         self._decided = Decided(sim, self)
 
@@ -95,15 +99,28 @@ class Oracles:
         """A person was told that this kill is effective."""
         self._kills[engagement.id] = engagement
         self._kills_on_record.add(engagement.id)
+        stored = {kill.id: kill for kill in self._sim.store.kills().engaged}.get(engagement.id)
+        if stored is not None and stored.scope != engagement.scope:
+            self.fail("I2", f"{engagement.id} is effective over {engagement.scope}, the store has {stored.scope}")
         if engagement.verb is Verb.REVERT:
             for name, lane in self.lanes.items():
                 share = self._sim.world.share_pct(name)
                 if share > 0 and self._covers(engagement, name) and lane.disturbed_s < self._sim.world.time_s - 1:
                     self.fail("I2", f"{engagement.id} is effective and {name} still has {share:g} %")
 
+    def halt_file(self, there: bool) -> None:
+        """Somebody put the file HALT into the guard's directory, or took it away and told the guard so."""
+        if there:
+            self._kills[HALT_FILE.id] = HALT_FILE
+        else:
+            self._kills.pop(HALT_FILE.id, None)
+
     def aborted(self, release_id: str) -> None:
         """A person was told that this release is being aborted."""
         self._aborted.add(release_id)
+
+    def was_aborted(self, release_id: str) -> bool:
+        return release_id in self._aborted
 
     def before_call(self, node: Node, name: str) -> None:
         """A leader that has read a route and now does anything but claim it has touched it."""
@@ -168,6 +185,8 @@ class Oracles:
             lane.writer = (node.epoch, write.release_id)
             lane.lease_until_s = self._sim.world.time_s + write.lease_s
             lane.standing_pct = float(write.weight_pct)
+        elif verb == "lower" and args[1].code == "aborted" and args[1].release_id is not None:
+            self._taken_back.add(args[1].release_id)
         elif verb == "renew":
             lane.lease_until_s = self._sim.world.time_s + args[3]
 
@@ -192,16 +211,18 @@ class Oracles:
         held = self.holding(self.target(name, release_id))
         if held:
             self.fail("I2", f"{name} rose from {before:g} to {after:g} % under {held[0].id} over {held[0].scope}")
-        counters = world.prometheus.counters(name, Role.CANARY, self._canary(release_id))
-        if lane.live_since is None or lane.live_since[:2] != (release_id, round(after)):
-            lane.live_since = (release_id, round(after), world.time_s, counters.total)
+        lane.lived.setdefault(self.stay(release_id, after), world.time_s)
+
+    def stay(self, release_id: str, weight_pct: float) -> tuple[str, int, int]:
+        """One stay at a weight: it begins when the weight of a record is first live, and ends with the next record."""
+        return release_id, round(weight_pct), len(self.ledger.entry(release_id).allowed)
 
     def _risen_by_a_write(self, name: str, epoch: int, release_id: str, after: float) -> str:
         ceiling_pct = self.ledger.entry(release_id).ceiling_pct(epoch)
         if after > ceiling_pct + NUDGE:
             self.fail("I4", f"{name} rose to {after:g} %, the chain allows {release_id} {ceiling_pct} %")
-        if release_id in self._aborted:
-            self.fail("abort", f"{name} rose to {after:g} % after {release_id} was aborted")
+        if release_id in self._taken_back:
+            self.fail("abort", f"{name} rose to {after:g} % after an abort of {release_id} had taken it to 0")
         return release_id
 
     def _repaired(self, name: str, lane: Lane, after: float) -> str:
@@ -209,10 +230,6 @@ class Oracles:
         if after > lane.standing_pct + NUDGE:
             self.fail("I4", f"the guard brought {name} to {after:g} %, it was told {lane.standing_pct:g} %")
         return lane.writer[1] if lane.writer is not None else ""
-
-    def _canary(self, release_id: str) -> str:
-        release = self._sim.store.release(release_id)
-        return release.canary if release is not None else ""
 
     def target(self, application: str, release_id: str | None) -> Target:
         return Target(self._sim.world.app(application).environment, application, release_id)
@@ -278,9 +295,12 @@ class Oracles:
         self._above(ready)
 
     def _above(self, ready: bool) -> None:
-        """No route stays above what is committed for its release while there is somebody who could lower it."""
+        """No route stays above what is committed for its release while there is somebody who could lower it.
+
+        A leader whose clock has stepped back sleeps until its old wake-up times; then only the lease bounds this.
+        """
         sim = self._sim
-        able = ready and sim.depth == 0 and any(node.alive and not node.busy for node in sim.nodes)
+        able = ready and sim.depth == 0 and sim.world.clock_offset_s >= 0 and any(not node.frozen for node in sim.nodes)
         for name, lane in self.lanes.items():
             release = sim.store.release(lane.writer[1]) if lane.writer else None
             allowed = 0 if release is None or release.id in self._aborted else release.weight_pct

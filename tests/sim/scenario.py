@@ -125,7 +125,7 @@ def draw(seed: int) -> Scenario:
     events: list[Event] = []
     for plan in apps:
         events += _deploys(rng, plan)
-        events += _wishes(rng, plan.app.name)
+        events += _wishes(rng, plan)
     events += _kills(rng, apps)
     events += _world(rng, apps)
     events.sort(key=lambda event: (event.at_s, event.kind, event.args))
@@ -158,40 +158,51 @@ def _deploys(rng: random.Random, plan: AppPlan) -> list[Event]:
         events.append(Event(first_s + rng.uniform(20, 120), "deploy", (name, "v4", "replace")))
     if rng.random() < 0.2:
         events.append(Event(first_s + rng.uniform(60, 200), "retry", (name,)))
+    if rng.random() < 0.15:
+        events.append(Event(first_s + rng.uniform(5, 80), "edit", (name,)))
     return events
 
 
-def _wishes(rng: random.Random, name: str) -> list[Event]:
+def _wishes(rng: random.Random, plan: AppPlan) -> list[Event]:
+    """What people ask of whatever runs. A bad version is pushed harder: somebody is sure that it is fine."""
     events: list[Event] = []
-    for kind, chance in (("abort", 0.25), ("promote_step", 0.25), ("promote_full", 0.15), ("pause", 0.12)):
+    name, pushed = plan.app.name, plan.versions[1].bad_traffic
+    wishes = {
+        "abort": 0.25,
+        "promote_step": 0.5 if pushed else 0.2,
+        "promote_full": 0.3 if pushed else 0.1,
+        "pause": 0.12,
+    }
+    for kind, chance in wishes.items():
         if rng.random() < chance:
-            at_s = rng.uniform(3, 120)
+            at_s = rng.uniform(3, 60 if pushed else 120)
             events.append(Event(at_s, kind, (name,)))
             if kind == "pause" and rng.random() < 0.7:
                 events.append(Event(at_s + rng.uniform(2, 60), "resume", (name,)))
-            if kind == "promote_step":
-                events += [Event(at_s + rng.uniform(0, 20), kind, (name,)) for _ in range(rng.randint(0, 2))]
+            if kind.startswith("promote"):
+                events += [Event(at_s + rng.uniform(0, 25), kind, (name,)) for _ in range(rng.randint(0, 3))]
     return events
 
 
 def _kills(rng: random.Random, apps: tuple[AppPlan, ...]) -> list[Event]:
     events: list[Event] = []
     for number in range(2):
-        if rng.random() < 0.25:
+        if rng.random() < 0.3:
             app = rng.choice(apps).app
             scopes = ("fleet", f"environment:{app.environment}", f"application:{app.name}", f"release:{app.name}")
-            at_s = rng.uniform(2, 120)
+            at_s = rng.choice((rng.uniform(8, 60), rng.uniform(2, 120)))  # most releases carry traffic early
             tag = f"kill{number}"
             events.append(Event(at_s, "kill", (tag, rng.choice(("halt", "revert")), rng.choice(scopes))))
             if rng.random() < 0.6:
                 events.append(Event(at_s + rng.uniform(2, 60), "unkill", (tag,)))
             if rng.random() < 0.25:
-                events.append(Event(at_s, "next_call", ("crash_after", rng.choice(("router.halt", "file.engage")))))
+                kind, call = rng.choice(("crash_after", "freeze")), rng.choice(("router.halt", "file.engage"))
+                events.append(Event(at_s, "next_call", (kind, call)))
             if rng.random() < 0.3:
                 events += _halted_in_the_dark(rng, app.name, tag, at_s)
             if rng.random() < 0.6:
-                kind = rng.choice(("reload", "reload", "guard_restart", "node_crash"))
-                events.append(Event(at_s + rng.uniform(1, 8), kind))
+                kinds = ("reload", "reload", "guard_restart", "node_crash")
+                events += [Event(at_s + rng.uniform(1, 8), rng.choice(kinds)) for _ in range(2)]
     return events
 
 
@@ -209,7 +220,7 @@ def _halted_in_the_dark(rng: random.Random, name: str, tag: str, at_s: float) ->
 
 _LASTING = (
     *("prom_down", "prom_nan", "prom_stale", "haproxy_down", "guard_down", "guard_disk_full"),
-    *("store_down", "disk_full", "clock_back"),
+    *("store_down", "disk_full", "clock_back", "halt_file"),
 )
 _DANGEROUS = (RISE, "router.lower", "router.claim", "router.unhalt", "store.commit", "workload.ensure")
 _AT_ONCE = ("push_fails", "push_lost", "reload", "guard_restart", "node_crash", "rival", "clock_ahead")

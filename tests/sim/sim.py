@@ -92,6 +92,9 @@ class Simulation:
         self.counts.releases += 1
         return f"{application}-{self.counts.releases}"
 
+    def application_of(self, release_id: str) -> str:
+        return release_id.rpartition("-")[0]
+
     def note(self, *what: object) -> None:
         self.trace.append(f"{self.world.time_s:8.2f} {'  ' * self.depth}{' '.join(str(part) for part in what)}")
 
@@ -146,6 +149,8 @@ class Simulation:
     def kill_node(self, node: Node) -> None:
         self.note("CRASH", node.name)
         node.alive = False
+        if node not in self.nodes:
+            return
         self.nodes.remove(node)
         if not self.nodes and self.restart_at_s is None:
             self.restart_at_s = self.world.time_s + (self.random.choice(RESTART_S) if self.tape.open else 1.0)
@@ -188,7 +193,6 @@ class Simulation:
 
         With ``rival`` the whole process stands still, people cannot use it, and somebody else takes the lead.
         """
-        node.busy += rival
         node.frozen += rival
         self.depth += 1
         try:
@@ -200,7 +204,6 @@ class Simulation:
                 self.step()
         finally:
             self.depth -= 1
-            node.busy -= rival
             node.frozen -= rival
 
     def _hurry(self) -> None:
@@ -215,7 +218,7 @@ class Simulation:
         self.oracles.started.append(node.name)
         try:
             self.nodes.append(node)
-            node.busy += 1
+            node.frozen += 1
             node.start()
         except (PortError, Crashed) as trouble:
             self.note("START FAILED", node.name, trouble)
@@ -224,7 +227,7 @@ class Simulation:
         else:
             self.note("LEADS", node.name, node.epoch)
         finally:
-            node.busy -= 1
+            node.frozen -= 1
 
     def step(self) -> None:
         """One second of the world, and what everybody who is free does in it."""
@@ -243,9 +246,8 @@ class Simulation:
             self.run_node(node)
 
     def run_node(self, node: Node) -> None:
-        if not node.alive or node.busy:
+        if not node.alive or node.frozen:
             return
-        node.busy += 1
         depth = len(node.looks)
         try:
             node.step()
@@ -253,11 +255,16 @@ class Simulation:
             pass
         except Fenced as fenced:
             self.note("FENCED", node.name, fenced)
-            if node in self.nodes:
-                self.kill_node(node)
+            self._retire(node)
         finally:
-            node.busy -= 1
             del node.looks[depth:]
+
+    def _retire(self, node: Node) -> None:
+        """It leads no more and begins nothing; what it has in flight may still land, or be refused."""
+        if node in self.nodes:
+            self.nodes.remove(node)
+        if not self.nodes and self.restart_at_s is None:
+            self.restart_at_s = self.world.time_s + 1.0
 
     def _happen(self, event: Event) -> None:
         self.note("EVENT", event.kind, *event.args)
@@ -271,6 +278,8 @@ def _brief(args: tuple[Any, ...]) -> tuple[object, ...]:
     for arg in args:
         if hasattr(arg, "records"):
             shown += [f"{r.type}:{r.release_id}:{dict(r.numbers)}" for r in arg.records]
+        elif isinstance(arg, frozenset):
+            shown.append(sorted(arg))
         else:
             shown.append(arg.name if hasattr(arg, "router") else arg)
     return tuple(shown)

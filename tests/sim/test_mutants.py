@@ -8,7 +8,7 @@ from tests.sim.mutants.__main__ import judged
 from tests.sim.mutants.catalogue import MUTANTS, Mutant
 from tests.sim.mutants.hook import Patch, StaleMutant
 
-SEEDS = 150
+SEEDS = 300
 """Tried on each; docs/simulation.md says at which it was caught."""
 
 

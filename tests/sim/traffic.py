@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analysis.model import AnalysisSpec, Outcome, Point, Reading, Readings, Role, Series
 
 SCRAPE_S = 2.0
+HISTORY = 120
+"""Steps of the world for which oracles can ask how many requests there were."""
 KEPT = 20
 """Scrapes kept of a series; more than any window of the scenarios needs."""
 
@@ -19,6 +22,12 @@ class Counters:
     total: float = 0.0
     bad: float = 0.0
     scrapes: list[tuple[float, float, float]] = field(default_factory=list)
+    history: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    def since(self, time_s: float) -> float:
+        """Requests completed since ``time_s``, or since the beginning of the history."""
+        before = [total for at_s, total in self.history if at_s <= time_s]
+        return self.total - (before[-1] if before else 0.0)
 
 
 class Prometheus:

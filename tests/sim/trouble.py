@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from analysis.model import Role
+from controller.ports import PortError
 from tests.sim.faults import Fault, Kind
+from tests.sim.oracles import HALT_FILE
 from tests.sim.scenario import Event
 
 if TYPE_CHECKING:
@@ -47,6 +50,10 @@ def happen(sim: Simulation, event: Event) -> None:
             world.disk_full = world.router.disk_full = not event.kind.endswith("_over")
         case "guard_disk_full" | "guard_disk_full_over":
             world.router.disk_full = not event.kind.endswith("_over")
+        case "halt_file":
+            _halt_by_file(sim)
+        case "halt_file_over":
+            _file_gone(sim)
         case "clock_back":
             world.step_clock(-HOUR_S)
         case "clock_back_over":
@@ -82,6 +89,28 @@ def _crash(sim: Simulation) -> None:
         sim.kill_node(sim.nodes[0])
 
 
+def _halt_by_file(sim: Simulation) -> None:
+    """The stop that needs nothing but a shell. It counts from the moment the guard has seen it and HAProxy obeys."""
+    router = sim.world.router
+    router.files.add("HALT")
+    if router.guard_up and router.haproxy.up:
+        router.tick()
+        sim.oracles.halt_file(True)
+
+
+def _file_gone(sim: Simulation) -> None:
+    """The file is removed and the guard is told, which only a person at its machine can do."""
+    router = sim.world.router
+    router.files.discard("HALT")
+    sim.oracles.halt_file(False)
+    for application in sim.world.apps:
+        app = sim.world.app(application)
+        record = router.record(app.router.backend)
+        if router.guard_up and record is not None:
+            with contextlib.suppress(PortError):
+                router.unhalt(app, frozenset({HALT_FILE.id}), record.epoch)
+
+
 def _restart_guard(sim: Simulation) -> None:
     sim.oracles.guard_began_anew()
     sim.world.router.restart()
@@ -114,6 +143,7 @@ def everything_back(sim: Simulation) -> None:
     world.router.haproxy.next_push = ""
     world.store_up, world.disk_full, world.router.disk_full = True, False, False
     world.step_clock(-world.clock_offset_s)
+    _file_gone(sim)
     world.incidents.clear()
     for application in world.apps:
         world.sicken(application, False)

@@ -108,7 +108,6 @@ class World:
         self.time_s = 0.0
         self.clock_offset_s = 0.0
         self.forward_s = 0.0
-        self.clock_stepped_s = -1000.0
         self.store = store
         self.store_up, self.disk_full = True, False
         self.incidents: set[str] = set()
@@ -149,7 +148,6 @@ class World:
 
     def step_clock(self, by_s: float) -> None:
         self.clock_offset_s += by_s
-        self.clock_stepped_s = self.time_s
         self.forward_s += max(0.0, by_s)
 
     def share_pct(self, application: str) -> float:
@@ -199,6 +197,7 @@ class World:
                 done = wanted * part / 100 * count / serving
                 bad = self._bad_fraction(name, role, version, share)
                 counters = self.prometheus.counters(name, role, version)
+                counters.history.append((self.time_s - dt_s, counters.total))
                 if bad is not None:
                     counters.total += done
                     counters.bad += done * bad

@@ -55,7 +55,7 @@ def judged(mutant: Mutant, seeds: int, start: int = 0) -> Verdict:
     command += ["--seeds", str(seeds), "--start", str(start)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     took_s = time.monotonic() - begun_s
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1) or not done.stdout.strip():
         raise StaleMutant(f"{mutant.name} could not be run:\n{done.stderr[-2000:]}")
     oracle, _, where = done.stdout.strip().splitlines()[-1].partition(" ")
     return Verdict(mutant.name, "" if oracle == "-" else oracle, where, took_s)

@@ -198,7 +198,7 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "ended_release_writes",
         "a release that has ended still drives its route",
-        (EFFECTS, "    if release.phase in (Phase.PENDING, *ENDED):\n", "    if release.phase is Phase.PENDING:\n"),
+        (EFFECTS, "    if release.phase in ENDED:\n        return ()\n", ""),
         (
             EFFECTS,
             "    if release.phase not in CARRIES:\n        return unhalt\n",
@@ -288,12 +288,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _mutant(
         "lower_not_marked",
-        "an abort that could not be recorded leaves no mark for the next pass",
-        (
-            BACK,
-            "or route is None or route.mark is None:\n        return None\n",
-            "or True:\n        return None\n",
-        ),
+        "an abort that could not be recorded is not read from the route by the next pass",
+        (BACK, "or route is None or route.mark is None:\n        return None\n", "or True:\n        return None\n"),
+        (BACK, '    if mark.release_id != release.id or mark.code != "aborted":\n', "    if True:\n"),
     ),
     _mutant(
         "restart_unchecked",
@@ -321,8 +318,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _mutant(
         "abort_forgotten_in_a_halt",
-        "an abort that only the route carries is forgotten when the kill is released",
-        (BACK, 'mark.code == "aborted":', 'mark.code == "":'),
+        "an abort that only the route carries is not heard before a kill",
+        (BACK, '    if mark.release_id != release.id or mark.code != "aborted":\n', "    if True:\n"),
     ),
     _mutant(
         "waiting_is_harm",
