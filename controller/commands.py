@@ -11,7 +11,7 @@ from dataclasses import replace
 from controller.core.intents import hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
-from controller.ports import Answered, Commit, Conflict, Page, PortError, Ports, StoredApplication, Unavailable
+from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
 from controller.wishes import AnswerOf, ApplicationAnswerOf, Done, Rejected, Submission, require_own_route
 from gates.audit import Draft
 from gates.kill import KillAnswerKind, Target, answer
@@ -146,9 +146,10 @@ class Commands:
         if kind not in (IntentKind.ABORT, IntentKind.PAUSE):
             self._require_leading()
         intent = Intent(kind, actor, self._ports.clock.now_s(), reason, step)
-        stuck = self._take_back(release_id, intent) if kind is IntentKind.ABORT else None
         trouble: PortError | None = None
         for _ in range(CONFLICT_TRIES):
+            # On every try: the conflict may have been the first weight.
+            stuck = self._take_back(release_id, intent) if kind is IntentKind.ABORT else None
             try:
                 return self._record_intent(release_id, intent, answer_of)
             except Conflict as conflict:
@@ -186,11 +187,19 @@ class Commands:
             release.id, "aborted", f"aborted by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
         )
         try:
-            self._ports.router.lower(release.app, mark, self._epoch())
+            self._lower(release.app, mark)
         except PortError as error:
             self._ports.log("abort_route_pending", release_id=release_id, trouble=str(error))
             return error
         return None
+
+    def _lower(self, app: Application, mark: Mark) -> None:
+        """A person's abort is no leader's write: on a node that was overtaken it goes under the epoch of the route."""
+        router = self._ports.router
+        try:
+            router.lower(app, mark, self._epoch())
+        except Fenced:
+            router.lower(app, mark, router.read(app).epoch)
 
     def _undurable(self, release_id: str, intent: Intent, error: PortError, stuck: PortError | None) -> Done:
         """The store is down. An abort stands if the route carries it; what reached nothing is never called done."""

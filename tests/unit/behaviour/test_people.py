@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.model import Role
+from controller.commands import Commands
 from controller.core.model import IntentKind, Phase, Reason
 from controller.ports import Conflict, Unavailable
 from controller.wishes import Rejected
@@ -241,6 +242,35 @@ def test_an_abort_gets_through_between_commits_of_the_controller_itself(world: W
 
     world.store.watch("commit", sometimes)
     assert world.ask(IntentKind.ABORT).durable
+    world.until_phase(Phase.ROLLED_BACK)
+
+
+def test_an_abort_at_a_node_that_was_overtaken_takes_traffic_back_all_the_same(world: World) -> None:
+    first = world.deploy()
+    world.until_live(20)
+    old = world.epoch
+    world.lead()
+    world.second()
+    overtaken = Commands(world.ports, lambda _id: None, lambda: old, world.loop.last_seen)
+    overtaken.intend(first.id, IntentKind.ABORT, "ann")
+    assert world.live() == 0
+    world.until_phase(Phase.ROLLED_BACK)
+
+
+def test_an_abort_that_meets_the_first_weight_takes_that_back_too(world: World) -> None:
+    world.deploy()
+    world.until_phase(Phase.PREPARING)
+    met: list[object] = []
+
+    def first_weight_comes_first(commit: object) -> None:
+        if not met:
+            met.append(commit)
+            world.until_live(10)
+            raise Conflict("changed")
+
+    world.store.watch("commit", first_weight_comes_first)
+    world.ask(IntentKind.ABORT)
+    assert world.live() == 0
     world.until_phase(Phase.ROLLED_BACK)
 
 
