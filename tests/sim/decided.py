@@ -129,9 +129,12 @@ class Decided:
         self._evidence(node, release, release.weight_pct)
 
     def _ended(self, node: Node, release: Release, phase: Phase) -> None:
-        """I3. What an outsider broke during this very pass is not held against it."""
+        """I3. Not held against it: what an outsider broke during this very pass, or by hand while the guard was away on a
+        route that this release never asked anything of."""
         name = release.app.name
         lane = self._oracles.lanes[name]
+        if not self._sim.world.router.guard_up and not self._oracles.ledger.entry(release.id).allowed:
+            return
         trouble = self._oracles.end_trouble(name, release.canary if phase is Phase.SUCCEEDED else release.stable)
         if trouble is not None and lane.disturbed_s < node.look.begun_s - 1:
             self._oracles.fail("I3", f"{release.id} ended as {phase.value}, but {trouble}")

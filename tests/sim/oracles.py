@@ -178,8 +178,9 @@ class Oracles:
         if verb in ("read", "claim"):
             look.fresh_route = name if look.leads else ""
             look.share_pct = self._sim.world.share_pct(name)
-        if verb not in ("read", "halt") and node.epoch < lane.touched:
-            self.fail("I7", f"{verb} of epoch {node.epoch} landed on {name} after epoch {lane.touched} had touched it")
+        epoch = _epoch_of(verb, args)
+        if epoch is not None and epoch < lane.touched:
+            self.fail("I7", f"{verb} of epoch {epoch} landed on {name} after epoch {lane.touched} had touched it")
         if verb == "write":
             write: RouteWrite = args[1]
             lane.writer = (node.epoch, write.release_id)
@@ -337,3 +338,17 @@ class Oracles:
                 self.fail("I8-released", f"every kill is released, and {name} still carries {record.halts[0].text}")
             if not sim.store.active(name) and (trouble := self.end_trouble(name, lane.stable)) is not None:
                 self.fail("I3", f"{name} is at rest, but {trouble}")
+
+
+def _epoch_of(verb: str, args: tuple[Any, ...]) -> int | None:
+    """The epoch that a call on a route carries, which need not be its process's: a person's abort goes under the epoch
+    of the route. Reading and halting carry none."""
+    match verb:
+        case "write":
+            return int(args[1].epoch)
+        case "claim":
+            return int(args[1])
+        case "renew" | "lower" | "unhalt":
+            return int(args[2])
+        case _:
+            return None
