@@ -129,8 +129,8 @@ class Decided:
         self._evidence(node, release, release.weight_pct)
 
     def _ended(self, node: Node, release: Release, phase: Phase) -> None:
-        """I3. Not held against it: what an outsider broke during this very pass, or by hand while the guard was away, on
-        a route that this release never asked anything of."""
+        """I3. Not held against it: what an outsider broke during this very pass, or by hand while the guard was away,
+        on a route that this release never asked anything of."""
         name = release.app.name
         lane = self._oracles.lanes[name]
         if not self._sim.world.router.guard_up and not self._oracles.ledger.entry(release.id).allowed:
