@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from controller.core.intents import hear
+from controller.core.intents import CALLED, hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
@@ -165,7 +165,7 @@ class Commands:
             raise Rejected("not_possible", heard.text, phase=release.phase.value)
         if heard.release is None:
             return Done(release, heard.text)
-        text = f"{intent.kind.value} by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
+        text = f"{CALLED[intent.kind]} by {intent.actor}" + (f": {intent.reason}" if intent.reason else "")
         record = self._draft("intent", intent.actor, text, release=release, wish=intent.kind.value)
         now_s = self._ports.clock.now_s()
         after = replace(heard.release, wake_at_s=now_s)

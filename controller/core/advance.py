@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.judge import new_state, next_step
+from controller.core.explain import counted
 from controller.core.model import IntentKind, Phase, Reason, Release
 from controller.core.scene import Scene, go_on, hold, to
 
@@ -120,7 +121,8 @@ def rule_promote(scene: Scene) -> Release | None:
     passed = replace(release, intent=None, bypassed=(*release.bypassed, intent))
     text = f"{intent.actor} passed the evidence of step {release.step + 1}"
     if intent.kind is IntentKind.PROMOTE_FULL:
-        text = f"{intent.actor} promoted in full, past {len(release.app.canary.steps) - release.step - 1} step(s)"
+        left = counted(len(release.app.canary.steps) - release.step - 1, "step")
+        text = f"{intent.actor} promoted in full, past {left}"
         return to(passed, Phase.PROMOTING, Reason("bypass", text), scene.now_s)
     if intent.step != release.step:
         return replace(release, intent=None)

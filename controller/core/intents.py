@@ -17,6 +17,15 @@ class Heard:
     refused: bool = False
 
 
+CALLED = {
+    IntentKind.ABORT: "abort",
+    IntentKind.PAUSE: "pause",
+    IntentKind.RESUME: "resume",
+    IntentKind.PROMOTE_STEP: "one-step promotion",
+    IntentKind.PROMOTE_FULL: "full promotion",
+}
+"""What people call each wish, in sentences and in the record."""
+
 _FITS: dict[IntentKind, frozenset[Phase]] = {
     IntentKind.ABORT: frozenset(Phase) - ENDED,
     IntentKind.PAUSE: frozenset({Phase.PENDING, Phase.PREPARING, Phase.PROGRESSING}),
@@ -28,19 +37,25 @@ _FITS: dict[IntentKind, frozenset[Phase]] = {
 
 def hear(release: Release, intent: Intent) -> Heard:
     """Record ``intent`` on the release, or say why it changes nothing."""
+    called, stops = CALLED[intent.kind], intent.kind is IntentKind.ABORT
     if release.phase in ENDED:
-        text = f"{release.id} has already ended ({release.phase.value}): nothing to {intent.kind.value}"
-        return Heard(None, text, refused=intent.kind is not IntentKind.ABORT)
+        verb = intent.kind.value.partition("_")[0]
+        text = f"{release.id} has already ended ({_shown(release.phase)}): there is nothing to {verb}"
+        return Heard(None, text, refused=not stops)
     if release.phase is Phase.ROLLING_BACK:
-        text = f"{release.id} is already rolling back"
-        return Heard(None, text, refused=intent.kind is not IntentKind.ABORT)
-    if release.phase not in _FITS[intent.kind]:
-        fits = ", ".join(sorted(phase.value for phase in _FITS[intent.kind]))
-        text = f"{release.id} is {release.phase.value}: {intent.kind.value} needs one of {fits}"
-        same = intent.kind is IntentKind.PAUSE and release.phase is Phase.PAUSED
-        return Heard(None, text, refused=not same)
+        return Heard(None, f"{release.id} is already rolling back", refused=not stops)
     if release.intent is not None and release.intent.kind is IntentKind.ABORT:
-        return Heard(None, f"{release.id} is already being aborted", refused=intent.kind is not IntentKind.ABORT)
+        return Heard(None, f"{release.id} is already being aborted", refused=not stops)
+    if intent.kind is IntentKind.PAUSE and release.phase is Phase.PAUSED:
+        return Heard(None, f"{release.id} is already paused")
+    if release.phase not in _FITS[intent.kind]:
+        *others, last = sorted(phase.value for phase in _FITS[intent.kind])
+        text = f"{release.id} is {_shown(release.phase)}: a {called} needs it to be {', '.join(others)} or {last}"
+        return Heard(None, text, refused=True)
     if intent.kind in (IntentKind.PROMOTE_STEP, IntentKind.PROMOTE_FULL):
         intent = replace(intent, step=release.step if intent.step is None else intent.step)
-    return Heard(replace(release, intent=intent), f"{intent.kind.value} of {release.id} is recorded")
+    return Heard(replace(release, intent=intent), f"the {called} of {release.id} is recorded")
+
+
+def _shown(phase: Phase) -> str:
+    return phase.value.replace("_", " ")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from analysis.model import Verdict
+from controller.core.explain import counted
+from controller.core.intents import CALLED
 from controller.core.model import Phase, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene
@@ -48,14 +50,14 @@ def drafts(before: Release, after: Release, scene: Scene, epoch: int | None) -> 
 def _drift(before: Release, scene: Scene) -> Iterator[_Note]:
     drift = scene.seen.route.drift_count - before.drift_seen if scene.seen.route else 0
     if drift > 0 and before.phase in CARRIES:
-        text = f"the route was changed from outside and put back ({drift} time(s))"
+        text = f"the route was changed from outside and put back ({counted(drift, 'time')})"
         yield _Note("drift", text, {"drift_count": drift})
 
 
 def _bypasses(before: Release, after: Release) -> Iterator[_Note]:
     for intent in after.bypassed[len(before.bypassed) :]:
         why = intent.reason or "no reason given"
-        yield _Note("bypass", f"{intent.actor} passed the evidence ({intent.kind.value}): {why}")
+        yield _Note("bypass", f"{intent.actor} passed the evidence ({CALLED[intent.kind]}): {why}")
 
 
 def _weight(before: Release, after: Release) -> Iterator[_Note]:

@@ -39,7 +39,12 @@ class Scene:
                 "canary_unreadable", "the canary cannot be read: " + self.seen.trouble("workload", "no answer")
             )
         if canary.running_any:
-            return Reason("stopping_canary", f"{canary.running_any} canary instance(s) are still stopping")
+            text = (
+                "the last canary instance is"
+                if canary.running_any == 1
+                else f"{canary.running_any} canary instances are"
+            )
+            return Reason("stopping_canary", f"{text} still stopping")
         return None
 
 

@@ -353,7 +353,7 @@ def test_the_hint_of_a_wish_that_does_not_fit_is_about_the_state_of_the_release(
 
 
 def test_pausing_what_is_paused_says_so() -> None:
-    answer = action(release_json("paused"), "shop is paused: pause needs one of pending")
+    answer = action(release_json("paused"), f"{ID} is already paused")
     stub = StubController().on("POST", f"{RELEASE}/pause", ok(answer, 202))
     assert Terminal(stub).run("pause", ID).stdout == f"✓ {ID} is already paused\n"
 

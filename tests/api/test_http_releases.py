@@ -232,6 +232,12 @@ def test_what_does_not_fit_the_phase_is_refused_and_says_what_would(stage: Stage
     assert answer.json()["facts"] == {"phase": "promoting"}
 
 
+def test_pausing_what_is_paused_is_no_error_and_says_so(stage: Stage) -> None:
+    stage.add_release(phase=Phase.PAUSED)
+    answer = stage.call("POST", "/v1/releases/shop-1/pause")
+    assert (answer.status_code, answer.json()["text"]) == (202, "shop-1 is already paused")
+
+
 def test_aborting_what_has_ended_is_no_error(stage: Stage) -> None:
     stage.add_release(phase=Phase.ROLLED_BACK)
     answer = stage.call("POST", "/v1/releases/shop-1/abort")

@@ -182,7 +182,7 @@ def test_retrying_needs_an_ended_release_that_did_not_succeed(world: World) -> N
 
 def test_a_refused_wish_names_the_phase(world: World) -> None:
     release = world.deploy()
-    with pytest.raises(Rejected, match="promote_step needs one of paused, progressing") as refusal:
+    with pytest.raises(Rejected, match="a one-step promotion needs it to be paused or progressing") as refusal:
         world.commands.intend(release.id, IntentKind.PROMOTE_STEP, "ann")
     assert (refusal.value.code, refusal.value.facts) == ("not_possible", {"phase": "pending"})
 
@@ -192,7 +192,7 @@ def test_a_wish_is_recorded_with_who_and_why_and_wakes_the_release_at_once(world
     world.until_live(10)
     world.clock.advance(0.5)
     done = world.ask(IntentKind.PAUSE, reason="lunch")
-    assert (done.text, done.durable) == (f"pause of {release.id} is recorded", True)
+    assert (done.text, done.durable) == (f"the pause of {release.id} is recorded", True)
     stored = world.release(release.id)
     assert (stored.wake_at_s, stored.revision) == (world.clock.now_s(), done.release.revision)
     assert [(r.actor, r.text) for r in world.records("intent")] == [("ann", "pause by ann: lunch")]

@@ -48,9 +48,7 @@ def pause(session: Session, name: NAME, reason: REASON = "") -> None:
 
     Example: interlock pause shop --reason "looking at the logs"
     """
-    data = _tell(session, name, "pause", {"reason": reason})
-    release = read(Action, data).release
-    _said(session, data, f"{release.id} is already paused" if release.phase == "paused" else "")
+    _said(session, _tell(session, name, "pause", {"reason": reason}))
 
 
 def resume(session: Session, name: NAME, reason: REASON = "") -> None:
@@ -105,10 +103,10 @@ def _explained(session: Session, release_id: str, problem: Problem) -> None:
         problem.facts["kill"] = kill_in(f"{release.reason.text} {release.cause.text if release.cause else ''}")
 
 
-def _said(session: Session, data: Any, text: str = "") -> None:
+def _said(session: Session, data: Any) -> None:
     action = read(Action, data)
     if session.out.as_json:
         session.out.document(data)
-    session.out.line(f"{session.out.tick} {text or action.text}", "green" if action.durable else "yellow")
+    session.out.line(f"{session.out.tick} {action.text}", "green" if action.durable else "yellow")
     if not action.durable:
         session.out.note("it is not written down yet, because the store cannot be reached", "yellow")

@@ -11,6 +11,7 @@ from controller.adapters.store.codec import at_s, at_us, decode_numbers, encode_
 from controller.adapters.store.connections import Connections
 from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.schema import AnyRow, anchor, audit
+from controller.core.explain import counted
 from gates.audit import GENESIS, ChainCheck, Draft, Record, verify
 
 BATCH = 1_000
@@ -76,7 +77,9 @@ def verify_chain(connections: Connections) -> ChainCheck:
             return ChainCheck(False, count, head, step.trouble or trouble)
     if count < end.audit_seq:
         cut = end.audit_seq - count
-        return ChainCheck(False, count, head, f"the newest {cut} record(s) are missing: {end.audit_seq} were written")
+        return ChainCheck(
+            False, count, head, f"missing at the end: {counted(cut, 'record')} of {end.audit_seq} written"
+        )
     if head != end.audit_hash:
         return ChainCheck(False, count, head, f"the chain ends with another record {count} than the one written last")
     if (end.newest or 0) > end.audit_seq:

@@ -11,6 +11,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer
 
 from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.schema import FORMAT
+from controller.core.explain import counted
 from controller.core.model import Release
 from controller.ports import Message, Refused, StoredApplication
 from gates.audit import Draft
@@ -76,7 +77,7 @@ def _first_trouble(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the text"
-        return f"{error.error_count()} fault(s), the first at {place}: {first['msg']}"
+        return f"{counted(error.error_count(), 'fault')}, the first at {place}: {first['msg']}"
     return f"not a text: {type(error).__name__}"
 
 

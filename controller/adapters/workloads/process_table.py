@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from analysis.model import Role
+from controller.core.explain import counted
 from controller.ports import Refused, Unavailable
 
 FORMAT = 1
@@ -137,7 +138,7 @@ class TableFile:
         try:
             table = self._adapter.validate_json(raw, strict=True, extra="forbid")
         except ValidationError as error:
-            raise self._damaged(f"{error.error_count()} field(s) do not fit") from error
+            raise self._damaged(f"{counted(error.error_count(), 'field')} of it cannot be read") from error
         if table.format != FORMAT:
             raise self._damaged(f"it has format {table.format}, this program reads format {FORMAT}")
         if (table.application, table.role) != (self._empty.application, self._empty.role):

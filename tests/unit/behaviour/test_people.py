@@ -68,7 +68,7 @@ def test_promoting_one_step_of_a_paused_release_passes_exactly_one(world: World)
     world.ask(IntentKind.PROMOTE_STEP, reason="seen enough", step=0)
     world.turn()
     assert (world.newest().step, world.newest().weight_pct) == (1, 20)
-    assert [r.text for r in world.records("bypass")] == ["ann passed the evidence (promote_step): seen enough"]
+    assert [r.text for r in world.records("bypass")] == ["ann passed the evidence (one-step promotion): seen enough"]
 
 
 def test_the_same_promotion_sent_twice_passes_one_step(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_full_promotion_skips_the_steps_is_recorded_and_moves_all_traffic_only
     world.ask(IntentKind.PROMOTE_FULL, actor="oncall", reason="hotfix")
     world.until_phase(Phase.SUCCEEDED)
     assert world.weights() == [0, 10, 0]
-    assert [r.text for r in world.records("bypass")] == ["oncall passed the evidence (promote_full): hotfix"]
+    assert [r.text for r in world.records("bypass")] == ["oncall passed the evidence (full promotion): hotfix"]
     assert world.running(Role.STABLE) == [NEW, NEW]
 
 

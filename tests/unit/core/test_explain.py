@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.explain import duration, explain
+from controller.core.explain import counted, duration, explain
 from controller.core.model import HaltCause, Phase, Reason, Release
 from tests.unit.core.build import T0, a_release
 
@@ -116,3 +116,8 @@ def test_a_time_that_is_over_is_not_named(until_s: float) -> None:
 )
 def test_times_read_like_times(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+def test_one_is_not_counted_like_many(number: int, text: str) -> None:
+    assert counted(number, "step") == text

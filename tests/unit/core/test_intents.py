@@ -37,9 +37,26 @@ def test_what_becomes_of_a_wish(kind: IntentKind, phase: Phase) -> None:
         assert replace(heard.release, intent=None) == release
 
 
-def test_a_refusal_names_the_phases_that_would_fit() -> None:
-    heard = hear(a_release(Phase.PROMOTING), an_intent(IntentKind.PAUSE))
-    assert heard.text == "shop-1 is promoting: pause needs one of pending, preparing, progressing"
+@pytest.mark.parametrize(
+    ("phase", "kind", "text"),
+    [
+        ("promoting", "pause", "shop-1 is promoting: a pause needs it to be pending, preparing or progressing"),
+        ("pending", "promote_step", "shop-1 is pending: a one-step promotion needs it to be paused or progressing"),
+        ("paused", "pause", "shop-1 is already paused"),
+        ("rolling_back", "promote_full", "shop-1 is already rolling back"),
+        ("rolled_back", "promote_full", "shop-1 has already ended (rolled back): there is nothing to promote"),
+        ("succeeded", "abort", "shop-1 has already ended (succeeded): there is nothing to abort"),
+        ("progressing", "promote_step", "the one-step promotion of shop-1 is recorded"),
+        ("progressing", "abort", "the abort of shop-1 is recorded"),
+    ],
+)
+def test_the_answer_to_a_wish_is_a_sentence_for_people(phase: str, kind: str, text: str) -> None:
+    assert hear(a_release(Phase(phase)), an_intent(IntentKind(kind))).text == text
+
+
+@pytest.mark.parametrize(("kind", "phase"), list(product(IntentKind, Phase)))
+def test_no_name_from_the_code_is_in_an_answer(kind: IntentKind, phase: Phase) -> None:
+    assert "_" not in hear(a_release(phase), an_intent(kind)).text
 
 
 @pytest.mark.parametrize("kind", list(IntentKind))

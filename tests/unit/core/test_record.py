@@ -77,7 +77,7 @@ def test_a_bypass_is_written_with_the_person_and_the_reason() -> None:
     after = replace(AT_20, bypassed=(*before.bypassed, bypass))
     written = drafts(before, after, scene_of(before, 5), 3)
     assert [d.type for d in written] == ["bypass", "weight", "reason"]
-    assert written[0].text == "bob passed the evidence (promote_step): hotfix"
+    assert written[0].text == "bob passed the evidence (one-step promotion): hotfix"
 
 
 def test_a_bypass_without_a_reason_says_so() -> None:
@@ -89,6 +89,12 @@ def test_a_bypass_without_a_reason_says_so() -> None:
 def test_drift_is_written_once(count: int, seen: int, kinds: list[str]) -> None:
     before = replace(AT_10, drift_seen=seen)
     assert types(before, before, route=a_route(10, drift_count=count)) == kinds
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "(1 time)"), (3, "(3 times)")])
+def test_drift_says_how_often_the_route_was_put_back(count: int, told: str) -> None:
+    written = drafts(AT_10, AT_10, scene_of(AT_10, 5, route=a_route(10, drift_count=count)), None)
+    assert written[0].text.endswith(told)
 
 
 def test_drift_of_a_route_without_canary_traffic_is_not_news() -> None:

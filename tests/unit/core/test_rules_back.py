@@ -364,6 +364,16 @@ def test_after_the_drain_a_rollback_ends_when_the_canary_is_gone(canary: object,
     assert after.phase is (Phase.ROLLED_BACK if canary is GONE else Phase.ROLLING_BACK)
 
 
+@pytest.mark.parametrize(
+    ("left", "text"), [(1, "the last canary instance is still stopping"), (2, "2 canary instances are still stopping")]
+)
+def test_a_rollback_says_how_many_canary_instances_are_left(left: int, text: str) -> None:
+    drained, canary = replace(BACK, zero_since_s=T0), replace(CANARY_UP, running=((NEW, left),))
+    after = rule_rolling_back(scene_of(drained, PLAN.drain_s, canary=canary))
+    assert after is not None
+    assert after.reason.text == text
+
+
 def test_nobody_waits_for_instances_that_someone_else_runs() -> None:
     external = replace(BACK, app=an_external_app(), zero_since_s=T0)
     after = rule_rolling_back(scene_of(external, PLAN.drain_s, canary=CANARY_UP))

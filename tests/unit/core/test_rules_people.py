@@ -166,7 +166,7 @@ def test_promoting_in_full_skips_the_steps_but_raises_no_weight(phase: Phase) ->
     after = rule_promote(scene_of(wants(a_release(phase), IntentKind.PROMOTE_FULL)))
     assert after is not None
     assert (after.phase, after.weight_pct) == (Phase.PROMOTING, 10)
-    assert after.reason == Reason("bypass", "ann promoted in full, past 2 step(s)")
+    assert after.reason == Reason("bypass", "ann promoted in full, past 2 steps")
     assert len(after.bypassed) == 1
 
 
