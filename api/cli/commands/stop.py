@@ -12,21 +12,13 @@ from api.cli.exits import Exit
 from api.cli.options import REASON, argument, flag, option
 from api.cli.output import Output
 from api.cli.session import Session, Usage, at
-from api.cli.shapes import Application, Kill, KillEngaged, KillList, KillReleased, Release, read
+from api.cli.shapes import KillEngaged, KillList, KillReleased, read
 from api.cli.words import moment
-from api.client import Problem, Unreachable
-from gates.kill import Scope, ScopeKind, parse_scope
+from api.client import Unreachable
+from gates.kill import ScopeKind, parse_scope
 
 PANEL = "Stop"
 FLEET = "fleet"
-SMALLER: dict[ScopeKind, tuple[str, ...]] = {
-    ScopeKind.FLEET: ("environment:", "application:", "release:"),
-    ScopeKind.ENVIRONMENT: ("application:", "release:"),
-    ScopeKind.APPLICATION: ("release:",),
-    ScopeKind.RELEASE: (),
-}
-NAMED_MAX = 5
-"""Kills named in one sentence; `interlock kill-status` has them all."""
 SCOPE_HELP = "application:NAME, environment:NAME or release:ID."
 WITHOUT_CONTROLLER = (
     "Where the controller cannot be reached, its guard still stops traffic: create a file named HALT in the "
@@ -142,41 +134,4 @@ def unkill(
     if session.out.as_json:
         session.out.document(data)
         return
-    kill = read(KillReleased, data).kill
-    said = f"kill {kill.id} over {kill.scope} is released; {_what_holds(session, kill)}"
-    session.out.line(f"{session.out.tick} {said}", "green")
-
-
-def _what_holds(session: Session, released: Kill) -> str:
-    """What the other kills still hold. Where that cannot be learned it says so, because the release itself is done."""
-    try:
-        kills = read(KillList, session.get(at("kill-switch")).data)
-        around = _around(session, parse_scope(released.scope))
-    except (Problem, Unreachable, ValueError):
-        return "look with `interlock kill-status` whether another one still holds it"
-    if not kills.readable:
-        return f"everything is still held, because a source of kills cannot be read: {kills.trouble}"
-    others = [kill for kill in kills.items if kill.id != released.id]
-    holding = [kill for kill in others if kill.scope in around]
-    if holding:
-        return "it is " + _still_held(holding)
-    within = [kill for kill in others if kill.scope.startswith(SMALLER[parse_scope(released.scope).kind])]
-    if within:
-        return "a part of it may be " + _still_held(within)
-    return "no other kill covers it. What this one had halted, if anything, starts again at step 0"
-
-
-def _still_held(kills: list[Kill]) -> str:
-    return "still held by " + ", ".join(f"{kill.id} ({kill.scope})" for kill in kills[:NAMED_MAX])
-
-
-def _around(session: Session, scope: Scope) -> set[str]:
-    """The scopes that cover all of ``scope``, itself too."""
-    around = {FLEET, str(scope)}
-    if scope.kind is ScopeKind.RELEASE:
-        release = read(Release, session.get(at("releases", scope.name)).data)
-        around |= {f"application:{release.application}", f"environment:{release.environment}"}
-    if scope.kind is ScopeKind.APPLICATION:
-        application = read(Application, session.get(at("applications", scope.name)).data)
-        around.add(f"environment:{application.environment}")
-    return around
+    session.out.line(f"{session.out.tick} {read(KillReleased, data).text}", "green")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.http.auth import Caller
 from api.http.context import PROBLEMS, Context, ContextOf, Reader, allow, context_of, named_release, stopping
 from api.http.errors import ProblemError
+from api.http.let_go import halted_under, let_go
 from api.http.once import Reply, json_response
 from api.http.permissions import Action, Reach, within_application
 from api.http.requests import KillReleaseRequest, KillRequest
@@ -49,15 +50,16 @@ def engaged_now(context: ContextOf, caller: Reader) -> object:
 
 @router.post("/{kill_id}/release", response_model=KillReleasedView)
 def release(request: Request, context: ContextOf, caller: Releaser, kill_id: str, body: KillReleaseRequest) -> Response:
-    """Let go of one engagement. Halted releases start again at step 0."""
+    """Let go of one engagement. What it halted starts again at step 0, unless another kill holds it: see ``text``."""
 
     def run(reply: Reply) -> Response:
         engagement = _known(context, kill_id)
         if caller.reach is Reach.APPLICATION and not within_application(engagement.scope):
             detail = f"the role {caller.role} may release kills of one application or release: ask an approver"
             raise context.gate.forbid(request, caller, detail)
+        halted = halted_under(context.doors.store, engagement.scope)
         context.doors.kills.release(kill_id, caller.name, body.reason)
-        text = f"kill {kill_id} over {engagement.scope} is released; halted releases start again at step 0"
+        text = let_go(context.doors.kills, engagement, halted)
         view = KillReleasedView(kill=kill_view(engagement), released_by=caller.name, text=text)
         context.once.remember(reply.stored(200, view))
         return json_response(200, view)
