@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from gates.canonical import Json, canonical
 
 GENESIS = "sha256:" + "0" * 64
 VERSION = 1
+
+RecordType = Literal[
+    "requested", "phase", "weight", "reason", "drift", "intent", "bypass", "superseded",
+    "kill_engaged", "kill_released",
+    "application_registered", "application_changed", "application_deleted",
+    "token_created", "token_rotated", "token_revoked", "denied",
+    "epoch_raised", "message_given_up",
+]  # fmt: skip
+TYPES: tuple[str, ...] = get_args(RecordType)
+"""Every type of record there is, so that a listing can tell a typing error from "there is none"."""
 
 
 @dataclass(frozen=True, slots=True)

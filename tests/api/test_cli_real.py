@@ -89,6 +89,13 @@ def test_the_stable_version_needs_no_deploy(door: Door) -> None:
     assert door.run("deploy", app.name, "v1", "--wait").exit_code == Exit.DONE
 
 
+def test_a_type_of_record_that_does_not_exist_is_a_usage_error_that_names_those_that_do(door: Door) -> None:
+    result = door.run("audit", "list", "--type", "foo")
+    assert result.exit_code == Exit.USAGE
+    assert "'kill_engaged'" in result.stderr
+    assert door.run("audit", "list", "--type", "kill_engaged").exit_code == Exit.DONE
+
+
 def test_deploy_wait_follows_the_release_to_its_end(door: Door) -> None:
     app = door.stage.add_application()
 

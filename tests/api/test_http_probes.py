@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.core.model import Phase
 from controller.ports import Commit, Page
 from controller.runtime.health import Beat
-from gates.audit import Draft
+from gates.audit import TYPES, Draft
 from tests.api.http_stage import HEALTHY, Stage
 
 
@@ -52,6 +52,13 @@ def test_not_ready_says_why_and_shows_nothing_from_inside(stage: Stage, health: 
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert reason in answer.json()["reasons"][0]
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(("leading", "status"), [(True, 200), (False, 503)])
+def test_whoever_asks_for_the_status_alone_gets_it_without_a_body(stage: Stage, leading: bool, status: int) -> None:
+    stage.health = replace(HEALTHY, leading=leading)
+    alive, ready = stage.call("HEAD", "/healthz", ""), stage.call("HEAD", "/readyz", "")
+    assert [(answer.status_code, answer.content) for answer in (alive, ready)] == [(200, b""), (status, b"")]
 
 
 def test_a_parked_release_is_counted_but_the_node_serves_on(stage: Stage) -> None:
@@ -109,7 +116,7 @@ def test_the_description_says_how_to_get_in_and_where_a_key_is_needed(stage: Sta
 
 
 def record(stage: Stage, number: int, **more: str) -> None:
-    stage.store.commit(Commit(records=(Draft("note", 1_000.0 + number, "tester", f"record {number}", **more),)))  # type: ignore[arg-type]
+    stage.store.commit(Commit(records=(Draft("reason", 1_000.0 + number, "tester", f"record {number}", **more),)))  # type: ignore[arg-type]
 
 
 def test_the_record_is_read_in_pages_both_ways(stage: Stage) -> None:
@@ -134,8 +141,16 @@ def test_the_record_is_filtered(stage: Stage) -> None:
 
     assert found("release=shop-1") == [1]
     assert found("application=cart") == [2]
-    assert found("type=note") == [1, 2]
-    assert found("type=other") == []
+    assert found("type=reason") == [1, 2]
+    assert found("type=drift") == []
+
+
+def test_a_type_of_record_that_does_not_exist_is_an_error_that_names_those_that_do(stage: Stage) -> None:
+    answer = stage.call("GET", "/v1/audit?type=kill")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    [mistake] = answer.json()["errors"]
+    assert mistake["field"] == "query.type"
+    assert all(f"'{name}'" in mistake["text"] for name in TYPES)
 
 
 def test_the_chain_is_verified(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from api.http.errors import ProblemError
 from api.http.schemas import AuditCheckView, PageView, RecordView
 from api.http.views import check_view, record_view
 from controller.ports import AuditFilter
+from gates.audit import RecordType
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=PROBLEMS)
 
@@ -22,7 +23,7 @@ class AuditQuery(PageQuery):
     after: str = Field(default="", pattern=r"^[0-9]{0,18}$")
     release: str | None = None
     application: str | None = None
-    type: str | None = None
+    type: RecordType | None = None
     newest_first: bool = False
 
 

@@ -23,12 +23,24 @@ async def alive() -> object:
     return HealthView(status="alive")
 
 
+@router.head("/healthz", include_in_schema=False)
+async def alive_without_a_body() -> Response:
+    """For load balancers that ask for the status alone."""
+    return Response()
+
+
 @router.get("/readyz", response_model=ReadyView, responses={503: {"model": ReadyView}})
 def ready(request: Request, context: ContextOf) -> Response:
     """200 while this node leads and every heartbeat is young enough, else 503 with the reasons."""
     context.gate.limit_stranger(request)
     view = ready_view(context.doors.health())
     return json_response(200 if view.ready else 503, view)
+
+
+@router.head("/readyz", include_in_schema=False)
+def ready_without_a_body(request: Request, context: ContextOf) -> Response:
+    """The same status, for those who ask for it alone."""
+    return Response(status_code=ready(request, context).status_code)
 
 
 @router.get("/metrics", response_class=Response)
