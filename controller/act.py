@@ -51,8 +51,8 @@ def _perform(ports: Ports, release: Release, seen: Observation, effect: Effect, 
             ports.router.renew(app, release.id, epoch, app.canary.lease_s)
         case Unhalt(engagements):
             ports.router.unhalt(app, engagements, epoch)
-        case Ensure(role, version):
-            ports.workload(app).ensure(app, role, version, epoch)
+        case Ensure(role, version, share_pct):
+            ports.workload(app).ensure(app, role, version, epoch, share_pct)
 
 
 def _rises(seen: Observation, weight_pct: int) -> bool:
@@ -77,8 +77,8 @@ def act_at_rest(ports: Ports, app: Application, wanted: Sequence[Effect], epoch:
                     ports.router.lower(app, mark, epoch)
                 case Unhalt(engagements):
                     ports.router.unhalt(app, engagements, epoch)
-                case Ensure(role, version):
-                    ports.workload(app).ensure(app, role, version, epoch)
+                case Ensure(role, version, share_pct):
+                    ports.workload(app).ensure(app, role, version, epoch, share_pct)
         except Fenced:
             raise
         except PortError as error:

@@ -3,7 +3,6 @@ because a move back to stable waits for nothing. It authenticates nobody: the ac
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,11 +11,11 @@ from controller.core.intents import CALLED, hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
+from controller.versions import resolved, taken_over
 from controller.wishes import AnswerOf, ApplicationAnswerOf, Done, Rejected, Submission, require_own_route
 from gates.audit import Draft
 from gates.kill import KillAnswerKind, Target, answer
 
-VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,254}")
 CONFLICT_TRIES = 5
 """A person's fact meets the controller's own commits; each try reads again, so a handful always suffices."""
 
@@ -80,11 +79,8 @@ class Commands:
 
         Deploying the version that stable runs while a canary is out reverts: the running release is aborted.
         """
-        if not VERSION.fullmatch(wish.version):
-            raise Rejected(
-                "invalid_version", "a version is 1 to 255 of letters, digits and ._:/@+-, letter or digit first"
-            )
         self._require_leading()
+        wish = replace(wish, version=resolved(self._ports, self._application(wish.application), wish.version))
         trouble: PortError | None = None
         for _ in range(CONFLICT_TRIES):
             try:
@@ -104,10 +100,14 @@ class Commands:
         if running is not None and not wish.replace:
             text = f"{running.id} of {app.name} is {running.phase.value}: wait, abort it, or deploy with replace"
             raise Rejected("active_release", text, release=running.id)
-        if running is None and wish.version == stored.stable_version:
+        serves = taken_over(self._ports, stored) if running is None else stored
+        if running is None and wish.version == serves.stable_version:
             raise Rejected("already_stable", f"{app.name} already runs {wish.version} on all instances")
-        release = self._new(wish, stored)
+        release = self._new(wish, serves)
         records = [self._draft("requested", wish.actor, f"deploy {wish.version} of {app.name}", release=release)]
+        if serves is not stored:
+            text = f"{app.name} was found running {serves.stable_version}, deployed by somebody else"
+            records.insert(0, self._draft("taken_over", wish.actor, text, app=app))
         old = None
         if running is not None:
             intent = Intent(IntentKind.ABORT, wish.actor, release.created_at_s, f"superseded by {release.id}")
@@ -116,7 +116,10 @@ class Commands:
             records.append(self._draft("superseded", wish.actor, intent.reason, release=running))
         done = Done(replace(release, revision=1), f"{release.id} is accepted")
         answered = answer_of(done) if answer_of else None
-        self._ports.store.commit(Commit(records=tuple(records), release=old, create=release, answered=answered))
+        application = serves if serves is not stored else None
+        self._ports.store.commit(
+            Commit(records=tuple(records), release=old, create=release, application=application, answered=answered)
+        )
         for woken in (running, release):
             if woken is not None:
                 self._wake(woken.id)

@@ -19,7 +19,8 @@ from controller.adapters.store.sql import SqlStore
 from controller.adapters.workloads.external import ExternalWorkload
 from controller.adapters.workloads.health import health_client
 from controller.adapters.workloads.processes import ProcessesWorkload
-from controller.core.model import Application, ProcessesTarget
+from controller.core.model import Application
+from controller.core.targets import ProcessesTarget
 from controller.messages import messages_of
 from controller.ports import Commit, Ports, Workload
 from controller.reconcile import Reconciler

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from analysis.model import Role
 from controller.core.explain import explain
-from controller.core.model import Application, ExternalTarget, HaltCause, Phase, Release
+from controller.core.model import Application, HaltCause, Phase, Release
+from controller.core.targets import ExternalTarget
 from controller.ports import Message
 
 TOLD = frozenset({Phase.HALTED, Phase.PAUSED, Phase.ROLLING_BACK, Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.FAILED})

@@ -61,7 +61,7 @@ def observe_rest(ports: Ports, app: Application, epoch: int) -> Observation:
     """The little that an application without a release needs."""
     troubles = _Troubles()
     state = read_kills(ports, troubles)
-    route = troubles.read("route", lambda: claimed_route(ports, app, epoch))
+    route = troubles.read("route", lambda: claimed_route(ports, app, epoch, hint=True))
     return Observation(route=route, released_kills=state.released, troubles=tuple(troubles.items))
 
 
@@ -70,9 +70,9 @@ def read_kills(ports: Ports, troubles: _Troubles) -> KillState:
     return state if state is not None else KillState(readable=False, trouble="the kill switch could not be read")
 
 
-def claimed_route(ports: Ports, app: Application, epoch: int) -> RouteState:
+def claimed_route(ports: Ports, app: Application, epoch: int, hint: bool = False) -> RouteState:
     """The route, with this leader's epoch on it: a leader decides about no route that it has not claimed."""
-    route = ports.router.read(app)
+    route = ports.router.read(app, hint)
     if route.epoch > epoch:
         raise Fenced(f"the route of {app.name} was claimed by a newer leader (epoch {route.epoch}, ours is {epoch})")
     return ports.router.claim(app, epoch) if route.epoch < epoch else route

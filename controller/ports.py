@@ -43,11 +43,9 @@ class Unavailable(PortError):
 class Clock(Protocol):
     def now_s(self) -> float:
         """UTC seconds since the epoch: for records and deadlines."""
-        ...
 
     def monotonic_s(self) -> float:
         """For time-outs and ages. Never goes back."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,61 +62,72 @@ class RouteWrite:
 class Router(Protocol):
     """Every call reads back what it wrote and returns the route as it now is. Each has a time-out."""
 
-    def read(self, app: Application) -> RouteState:
-        """Raises Unavailable when the route's owner cannot be reached."""
-        ...
+    def read(self, app: Application, hint: bool = False) -> RouteState:
+        """Raises Unavailable when the route's owner cannot be reached.
+
+        With ``hint`` the answer may be what the owner told last, a moment ago: enough for an application at rest.
+        """
 
     def claim(self, app: Application, epoch: int) -> RouteState:
         """Write this leader's epoch on the route. Raises Fenced when the route holds a newer one."""
-        ...
 
     def write(self, app: Application, write: RouteWrite) -> RouteState:
         """Set the weight. Raises Fenced, Conflict, Halted, Refused, Unavailable or Unknown."""
-        ...
 
     def renew(self, app: Application, release_id: str, epoch: int, lease_s: float) -> None:
         """Renew the lease of a weight that stays as it is. Raises Fenced, Refused, Unavailable or Unknown."""
-        ...
 
     def lower(self, app: Application, mark: Mark, epoch: int) -> RouteState:
         """All traffic to stable now, whatever the revision; ``mark`` says who and why. Raises Fenced, not Conflict."""
-        ...
 
     def halt(self, app: Application, mark: Mark, revert: bool) -> RouteState:
         """Latch a kill on the route: no weight rises any more; with ``revert`` the canary goes to 0 as well.
 
         Needs no epoch: anyone who may press the button may stop traffic.
         """
-        ...
 
     def unhalt(self, app: Application, engagements: frozenset[str], epoch: int) -> RouteState:
         """Take the marks of released kills off the route. Raises Fenced."""
-        ...
+
+    def forget(self, app: Application) -> None:
+        """Give the route back as it was found, with all traffic on stable; done already is done. Raises PortError."""
 
 
 class Workload(Protocol):
     """Starts, watches and stops the instances of a version. ``ensure`` is converging: call it on every pass."""
 
+    def resolve(self, app: Application, version: str) -> str:
+        """The version that will run when a person asks for ``version``: the same every time, as an image by its digest.
+
+        Raises Refused when there is no such version, Unavailable when that cannot be found out.
+        """
+
+    def running(self, app: Application) -> str | None:
+        """The version that serves already, before anything was deployed here; None when that is nobody's business yet.
+
+        Raises Unavailable or Refused.
+        """
+
     def observe(self, app: Application) -> tuple[RoleState, RoleState]:
         """The stable and the canary role. Raises Unavailable."""
-        ...
 
-    def ensure(self, app: Application, role: Role, version: str | None, epoch: int) -> None:
+    def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         """One bounded move toward ``version`` on every instance of ``role``; None stops them all.
 
-        Replaces instances one at a time and never takes a ready one away before its successor is ready.
+        Replaces instances one at a time and never takes a ready one away before its successor is ready. ``share_pct``
+        is the share of the traffic that the canary has to be able to carry, where its size is ours to choose.
         """
-        ...
+
+    def forget(self, app: Application) -> None:
+        """Remove what was made for releases and leave what serves as it is; done already is done. Raises PortError."""
 
 
 class Metrics(Protocol):
     def read(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> Readings:
         """Every query of ``spec`` for each role. A backend's trouble never raises: each reading says its outcome."""
-        ...
 
     def check(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> str | None:
         """None when every query parses and can be answered now; else what is wrong, for people."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +227,9 @@ class Store(Protocol):
 
     def commit(self, commit: Commit) -> tuple[Record, ...]:
         """Apply all of ``commit`` durably and return the records it chained."""
-        ...
 
     def lead(self, holder: str, at_s: float) -> int:
         """Take leadership: the epoch goes up by one and is returned. Older leaders' commits are fenced from now on."""
-        ...
 
     def epoch(self) -> int: ...
 
@@ -230,15 +237,12 @@ class Store(Protocol):
 
     def releases(self, page: Page, application: str | None = None, phase: Phase | None = None) -> Sequence[Release]:
         """Newest first; ``page.after`` is a release id."""
-        ...
 
     def active(self, application: str) -> Sequence[Release]:
         """Releases of the application that have not ended, oldest first."""
-        ...
 
     def due(self, now_s: float, limit: int) -> Sequence[tuple[str, float]]:
         """Ids and wake-up times of releases that have not ended and are due, most overdue first."""
-        ...
 
     def next_wake_s(self) -> float | None: ...
 
@@ -246,13 +250,11 @@ class Store(Protocol):
 
     def applications(self, page: Page) -> Sequence[StoredApplication]:
         """By name; deleted ones are left out."""
-        ...
 
     def kills(self) -> KillState: ...
 
     def audit(self, page: Page, wanted: AuditFilter = AuditFilter(), newest_first: bool = False) -> Sequence[Record]:
         """``page.after`` is a sequence number as text."""
-        ...
 
     def verify_audit(self) -> ChainCheck: ...
 
@@ -268,7 +270,6 @@ class Store(Protocol):
 
     def prune(self, before_s: float) -> int:
         """Delete answered keys and delivered messages older than ``before_s``. Audit and releases stay."""
-        ...
 
     def close(self) -> None: ...
 

@@ -169,7 +169,8 @@ class Reconciler:
         except PortError:
             return
         seen = observe_rest(ports, stored.app, self.epoch)
-        acted = act_at_rest(ports, stored.app, rest_effects(seen, stored.stable_version), self.epoch)
+        wanted = rest_effects(seen, stored.stable_version, stored.app.keeps_stable)
+        acted = act_at_rest(ports, stored.app, wanted, self.epoch)
         for trouble in (*acted.troubles, *(text for _, text in seen.troubles)):
             ports.log("application_trouble", application=name, trouble=trouble)
 

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from controller.documents import DOCUMENT_BYTES_MAX, DocumentError, load_document
 from controller.spec import mistakes_of
-from controller.spec_blocks import Address
+from controller.spec_parts import Address
 
 PREFIX = "INTERLOCK_"
 PORT = 8460

@@ -12,9 +12,20 @@ from pydantic import ValidationError
 
 from analysis.model import AnalysisSpec, Margins
 from analysis.spec import SpecError, to_spec
-from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute, ProcessesTarget
+from controller.core.model import Application, CanaryPlan
+from controller.core.targets import (
+    ExternalTarget,
+    HaproxyRoute,
+    KubernetesRoute,
+    KubernetesTarget,
+    ProcessesTarget,
+    Route,
+    Target,
+    Trigger,
+)
 from controller.documents import DocumentError, load_document
 from controller.spec_blocks import ApplicationBlock, CanaryBlock, HaproxyBlock, TargetBlock
+from controller.spec_kubernetes import kubernetes_route, kubernetes_target, route_document, target_document
 
 
 class InvalidDocument(ValueError):
@@ -43,12 +54,18 @@ def application_from(document: object) -> Application:
     except SpecError as error:
         raise InvalidDocument(tuple(("", line) for line in str(error).splitlines())) from None
     environment = "production" if block.environment == "prod" else block.environment
-    return Application(
-        block.name, environment, _target(block.target), _route(block.router.haproxy), _plan(block.canary), spec
-    )
+    target = _target(block.target, block.trigger)
+    if isinstance(target, KubernetesTarget):
+        route: Route = kubernetes_route(block.router, target)
+    else:
+        assert block.router.haproxy is not None, "the block was validated"
+        route = _route(block.router.haproxy)
+    return Application(block.name, environment, target, route, _plan(block.canary), spec)
 
 
-def _target(block: TargetBlock) -> ProcessesTarget | ExternalTarget:
+def _target(block: TargetBlock, trigger: str) -> Target:
+    if block.kubernetes is not None:
+        return kubernetes_target(block.kubernetes, trigger)
     if block.external is not None:
         external = block.external
         return ExternalTarget(
@@ -119,18 +136,22 @@ def sentence_of(kind: str, message: str) -> str:
 
 def application_document(app: Application) -> dict[str, Any]:
     """The document of ``app``, as JSON data. Presets are written out; reading it gives an equal Application."""
+    trigger = app.target.trigger.value if isinstance(app.target, KubernetesTarget) else Trigger.API.value
     return {
         "name": app.name,
         "environment": app.environment,
         "target": _target_document(app.target),
-        "router": {"haproxy": _some(_route_document(app.router))},
+        "router": _router_document(app.router),
+        **({"trigger": trigger} if trigger != Trigger.API else {}),
         "canary": _plan_document(app.canary),
         "metrics": _metrics_document(app.analysis),
         "analysis": _analysis_document(app.analysis),
     }
 
 
-def _target_document(target: ProcessesTarget | ExternalTarget) -> dict[str, Any]:
+def _target_document(target: Target) -> dict[str, Any]:
+    if isinstance(target, KubernetesTarget):
+        return {"kubernetes": _some(target_document(target))}
     if isinstance(target, ExternalTarget):
         external = {
             "stableHealthUrl": target.stable_health_url,
@@ -154,6 +175,12 @@ def _target_document(target: ProcessesTarget | ExternalTarget) -> dict[str, Any]
         "discoveryFile": target.discovery_file,
     }
     return {"processes": _some(processes)}
+
+
+def _router_document(route: Route) -> dict[str, Any]:
+    if isinstance(route, KubernetesRoute):
+        return {name: _some(block) for name, block in route_document(route).items()}
+    return {"haproxy": _some(_route_document(route))}
 
 
 def _route_document(route: HaproxyRoute) -> dict[str, Any]:

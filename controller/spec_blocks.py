@@ -3,18 +3,29 @@ Application; spec.py does. What this version cannot do is refused, never ignored
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from analysis.durations import parse_duration
 from analysis.spec import AnalysisBlock, MetricsBlock
 from controller.core.check import FIRST_STEP_PCT_MAX
+from controller.spec_kubernetes import ClusterRouters, KubernetesBlock
+from controller.spec_parts import (
+    DAY_S,
+    Address,
+    Block,
+    Label,
+    Moment,
+    Percent,
+    Plain,
+    ProxyName,
+    Seconds,
+    Text,
+    VariableName,
+)
 
 STEPS_MAX = 20
 """Steps of one plan; each costs at least a minimum bake."""
@@ -25,39 +36,9 @@ SLOW_PASS_S = 12.0
 SOCKET_PATH_BYTES_MAX = 107
 """What the kernel takes for the path of a Unix socket."""
 COMMAND_PARTS_MAX = 100
-DAY_S = 86_400.0
-
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PROXY_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,120}")
-
-
-def _label(value: str) -> str:
-    if not _LABEL.fullmatch(value):
-        raise ValueError("use 1 to 63 lower-case letters, digits and dashes, with a letter or digit at both ends")
-    return value
-
-
-def _proxy_name(value: str) -> str:
-    if not _PROXY_NAME.fullmatch(value):
-        raise ValueError("use the name as HAProxy's configuration has it: letters, digits and _ . : -")
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=30 * DAY_S)]
-Moment = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=60)]
-Label = Annotated[str, AfterValidator(_label)]
-ProxyName = Annotated[str, AfterValidator(_proxy_name)]
-Plain = Annotated[str, Field(max_length=4_096, pattern=r"^[^\x00]*$")]
-Text = Annotated[Plain, Field(min_length=1)]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-Percent = Annotated[int, Field(ge=1, le=100)]
-
 NOT_YET = {
     "": {"onRollbackImpossible": "remove it: every release of this version can be rolled back or is refused"},
-    "target": {"kubernetes": "use processes or external"},
-    "router": dict.fromkeys(
-        ("gatewayApi", "istio", "ingressNginx", "traefik", "replicas", "kubernetes"), "use haproxy"
-    ),
+    "router": {"kubernetes": "use gatewayApi, istio, ingressNginx, traefik or replicas"},
 }
 """What other versions of the document hold and this program does not do: by block, with what to do instead."""
 
@@ -70,27 +51,7 @@ def _reject_not_yet(block: str, value: object) -> object:
     return value
 
 
-def _http_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write the address as http://HOST:PORT/PATH or https://HOST:PORT/PATH")
-    if parts.username or parts.password:
-        raise ValueError("do not put credentials into the address")
-    return value
-
-
-Address = Annotated[
-    str, Field(max_length=2_000), BeforeValidator(lambda v: _http_address(v) if isinstance(v, str) else v)
-]
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=False, frozen=True, allow_inf_nan=False
-    )
-
-
-class ProcessesBlock(_Block):
+class ProcessesBlock(Block):
     """A version as local processes. ``command`` may hold {version} and {port}."""
 
     command: list[Text] = Field(min_length=1, max_length=COMMAND_PARTS_MAX)
@@ -114,7 +75,7 @@ class ProcessesBlock(_Block):
         return value
 
 
-class ExternalBlock(_Block):
+class ExternalBlock(Block):
     """Someone else runs the versions; we look at their health addresses."""
 
     stable_health_url: Address
@@ -136,23 +97,19 @@ class ExternalBlock(_Block):
         return self
 
 
-class TargetBlock(_Block):
+class TargetBlock(Block):
     processes: ProcessesBlock | None = None
     external: ExternalBlock | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, value: object) -> object:
-        return _reject_not_yet("target", value)
+    kubernetes: KubernetesBlock | None = None
 
     @model_validator(mode="after")
     def _one(self) -> TargetBlock:
-        if (self.processes is None) == (self.external is None):
-            raise ValueError("name exactly one of processes and external")
+        if [self.processes, self.external, self.kubernetes].count(None) != 2:
+            raise ValueError("name exactly one of processes, external and kubernetes")
         return self
 
 
-class HaproxyBlock(_Block):
+class HaproxyBlock(Block):
     """One backend with two servers, behind the guard whose socket is at ``guard``."""
 
     guard: Text
@@ -182,16 +139,22 @@ class HaproxyBlock(_Block):
         return self
 
 
-class RouterBlock(_Block):
-    haproxy: HaproxyBlock
+class RouterBlock(ClusterRouters):
+    haproxy: HaproxyBlock | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _known(cls, value: object) -> object:
         return _reject_not_yet("router", value)
 
+    @model_validator(mode="after")
+    def _one(self) -> RouterBlock:
+        if (self.haproxy is not None) + len(self.cluster_kinds()) != 1:
+            raise ValueError("name exactly one of haproxy, gatewayApi, istio, ingressNginx, traefik and replicas")
+        return self
 
-class CanaryBlock(_Block):
+
+class CanaryBlock(Block):
     """The weights in percent, and the times that bound them."""
 
     steps: list[Percent] = Field(min_length=1, max_length=STEPS_MAX)
@@ -226,7 +189,7 @@ class CanaryBlock(_Block):
         return self
 
 
-class ApplicationBlock(_Block):
+class ApplicationBlock(Block):
     """The whole document."""
 
     name: Label
@@ -236,6 +199,7 @@ class ApplicationBlock(_Block):
     canary: CanaryBlock
     metrics: MetricsBlock
     analysis: AnalysisBlock = AnalysisBlock()
+    trigger: Literal["api", "deployment"] = "api"
 
     @model_validator(mode="before")
     @classmethod
@@ -243,7 +207,15 @@ class ApplicationBlock(_Block):
         return _reject_not_yet("", value)
 
     @model_validator(mode="after")
-    def _pools(self) -> ApplicationBlock:
-        if self.target.external is not None and self.router.haproxy.stable_pool is not None:
+    def _fits(self) -> ApplicationBlock:
+        haproxy = self.router.haproxy
+        if (self.target.kubernetes is None) == (haproxy is None):
+            raise ValueError(
+                "target.kubernetes needs gatewayApi, istio, ingressNginx, traefik or replicas as its router; "
+                "target.processes and target.external need haproxy"
+            )
+        if self.target.kubernetes is None and self.trigger == "deployment":
+            raise ValueError("trigger: deployment needs target.kubernetes")
+        if self.target.external is not None and haproxy is not None and haproxy.stable_pool is not None:
             raise ValueError("router.haproxy: stablePool and canaryPool belong to target.processes; remove them")
         return self

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.core.model import Application, HaproxyRoute, Release
+from controller.core.model import Application, Release
+from controller.core.targets import KubernetesTarget
 from controller.ports import Answered, StoredApplication
 
 
@@ -42,16 +43,19 @@ AnswerOf = Callable[[Done], Answered]
 ApplicationAnswerOf = Callable[[StoredApplication], Answered]
 
 
-def routes_of(route: HaproxyRoute) -> frozenset[tuple[str, str]]:
-    """The guard and each backend that an application moves; no two applications may share one."""
-    names = (route.backend, route.stable_pool, route.canary_pool)
-    return frozenset((route.guard, name) for name in names if name is not None)
+def moves_of(app: Application) -> frozenset[tuple[str, str]]:
+    """What an application changes, each with where it is; no two applications may share any of it."""
+    target = app.target
+    own: frozenset[tuple[str, str]] = frozenset()
+    if isinstance(target, KubernetesTarget):
+        own = frozenset({(f"kubernetes/{target.namespace}", f"the Deployment {target.deployment}")})
+    return app.router.moves | own
 
 
 def require_own_route(app: Application, other: Application) -> None:
-    """Raise Rejected when ``other`` already moves a backend that ``app`` wants: each would undo the other's weights."""
-    shared = routes_of(app.router) & routes_of(other.router)
+    """Raise Rejected when ``other`` already moves what ``app`` wants: each would undo the other's weights."""
+    shared = moves_of(app) & moves_of(other)
     if shared and other.name != app.name:
-        backend = sorted(shared)[0][1]
-        text = f"the backend {backend} belongs to application {other.name}: give {app.name} one of its own"
+        what = sorted(shared)[0][1]
+        text = f"{what} belongs to application {other.name}: give {app.name} one of its own"
         raise Rejected("route_taken", text, application=other.name)

@@ -114,6 +114,8 @@ def _route_trouble(seen: Observation) -> Reason | None:
         return Reason("route_unreadable", text)
     if seen.route.live_pct != 0:
         return Reason("waiting_for_route", f"the route still gives the canary {seen.route.live_pct} %")
+    if seen.route.unconfirmed:
+        return Reason("waiting_for_route", f"0 % is written, but {seen.route.unconfirmed}")
     return None
 
 
@@ -131,9 +133,10 @@ def _stable_trouble(scene: Scene) -> Reason | None:
         return None
     if stable is None:
         return Reason("stable_unreadable", "stable cannot be read: " + scene.seen.trouble("workload", "no answer"))
-    if stable.ready_of(release.stable) == 0:
-        return Reason("stable_not_ready", f"no instance of stable {release.stable} is ready: {stable.note}")
-    others = [f"{count} x {name}" for name, count in stable.running if name != release.stable]
+    serves = stable.foreign or release.stable
+    if stable.ready_of(release.stable) == 0 and stable.ready_of(serves) == 0:
+        return Reason("stable_not_ready", f"no instance of stable {serves} is ready: {stable.note}")
+    others = [f"{count} x {name}" for name, count in stable.running if name not in (release.stable, serves)]
     if others:
         return Reason("stable_returning", f"stable is returning to {release.stable}: still running {', '.join(others)}")
     return None
@@ -202,6 +205,15 @@ def rule_taken_down(scene: Scene) -> Release | None:
     if release.phase is Phase.PROMOTING:
         return hold(scene, reason, weight_pct=0)
     return hold(scene, reason, weight_pct=0, step=-1, baking_since_s=None)
+
+
+def rule_stable_replaced(scene: Scene) -> Release | None:
+    """Somebody else rolls stable to another version meanwhile: what the canary was compared with is no more."""
+    release, stable = scene.release, scene.seen.stable
+    if release.phase not in (Phase.PREPARING, *CARRIES) or stable is None or stable.foreign is None:
+        return None
+    text = f"somebody else changed stable from {release.stable} to {stable.foreign}; deploy again from there"
+    return roll_back(release, Reason("stable_replaced", text), scene.now_s)
 
 
 def rule_canary_gone(scene: Scene) -> Release | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.model import Judgement, Verdict
-from controller.core.model import Observation, Phase, Release
+from controller.core.model import Observation, Phase, Release, RoleState
 from controller.core.moves import ENDED, MOVES
 from gates.kill import KillAnswerKind
 
@@ -93,7 +93,13 @@ def _known_good(before: Release, after: Release, seen: Observation) -> bool:
     unreadable = seen.route is None or seen.route.live_pct is None
     if unreadable and after.phase is Phase.FAILED and before.peak_weight_pct == 0:
         return after.weight_pct == 0
-    route_clear = seen.route is not None and seen.route.live_pct == 0
+    route_clear = seen.route is not None and seen.route.live_pct == 0 and not seen.route.unconfirmed
     serving = after.canary if after.phase is Phase.SUCCEEDED else after.stable
-    stable_ready = serving is None or (seen.stable is not None and seen.stable.ready_of(serving) > 0)
+    stable_ready = serving is None or (seen.stable is not None and _serves(seen.stable, serving))
     return after.weight_pct == 0 and route_clear and stable_ready
+
+
+def _serves(stable: RoleState, version: str) -> bool:
+    """Ready in this version, or in the one that somebody else put in its place."""
+    replaced = stable.foreign is not None and stable.ready_of(stable.foreign) > 0
+    return stable.ready_of(version) > 0 or replaced

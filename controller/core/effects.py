@@ -43,10 +43,14 @@ class Unhalt:
 
 @dataclass(frozen=True, slots=True)
 class Ensure:
-    """One move toward ``version`` on every instance of ``role``; None stops them."""
+    """One move toward ``version`` on every instance of ``role``; None stops them.
+
+    ``share_pct`` is the share of the traffic that the instances have to be able to carry.
+    """
 
     role: Role
     version: str | None
+    share_pct: int = 100
 
 
 Effect = Lower | SetWeight | Renew | Unhalt | Ensure
@@ -58,7 +62,7 @@ def effects(release: Release, seen: Observation, now_s: float) -> tuple[Effect, 
         return ()
     if release.phase is Phase.PENDING:
         # Whoever is in the way keeps stable itself, and may be rolling it.
-        alone = release.stable is not None and seen.predecessor is None
+        alone = release.stable is not None and seen.predecessor is None and release.app.keeps_stable
         return (Ensure(Role.STABLE, release.stable),) if alone else ()
     return (*_traffic(release, seen), *_instances(release, seen, now_s))
 
@@ -96,15 +100,26 @@ def _instances(release: Release, seen: Observation, now_s: float) -> tuple[Effec
     if release.phase is Phase.HALTED:
         # A halt moves nothing, so a stable that is half rolled stays so; one that is whole is still kept up.
         whole = seen.stable is not None and all(name == release.stable for name, _ in seen.stable.running)
-        serves = release.stable is not None and (release.halt is not HaltCause.KILL_HALT or whole)
+        ours = release.stable is not None and (release.app.keeps_stable or release.halt is not HaltCause.KILL_HALT)
+        serves = ours and (release.halt is not HaltCause.KILL_HALT or whole)
         return (Ensure(Role.STABLE, release.stable),) if serves else ()
     stable = release.canary if release.phase is Phase.PROMOTING else release.stable
-    keep = (Ensure(Role.STABLE, stable),) if stable is not None or release.phase is Phase.ROLLING_BACK else ()
+    # Elsewhere a cluster keeps stable up by itself, and nothing touches it before a promotion.
+    ours = release.app.keeps_stable or release.phase in (Phase.PROMOTING, Phase.ROLLING_BACK)
+    known = stable is not None or release.phase is Phase.ROLLING_BACK
+    keep = (Ensure(Role.STABLE, stable),) if ours and known else ()
     if _drained(release, now_s):
         return (*keep, Ensure(Role.CANARY, None))
     # A canary that is being taken away is left as it is until it has drained: nothing starts it again.
     wanted = release.phase is not Phase.ROLLING_BACK and release.stable is not None
-    return (*keep, Ensure(Role.CANARY, release.canary)) if wanted else keep
+    return (*keep, Ensure(Role.CANARY, release.canary, _share_pct(release))) if wanted else keep
+
+
+def _share_pct(release: Release) -> int:
+    """What the canary is sized for: the step to come, so that its instances are there before its traffic."""
+    steps = release.app.canary.steps
+    coming = steps[min(release.step + 1, len(steps) - 1)]
+    return max(coming, release.weight_pct)
 
 
 def _drained(release: Release, now_s: float) -> bool:
@@ -125,8 +140,8 @@ def mark_of(release: Release) -> Mark:
     return Mark(release.id, AT_ZERO if goes_on else cause.code, cause.text[:400])
 
 
-def rest_effects(seen: Observation, stable_version: str | None) -> tuple[Effect, ...]:
-    """An application with no release: all traffic on stable, stable kept up, no canary."""
+def rest_effects(seen: Observation, stable_version: str | None, keeps_stable: bool = True) -> tuple[Effect, ...]:
+    """An application with no release: all traffic on stable, stable kept up where that is ours, no canary."""
     traffic: tuple[Effect, ...] = ()
     route = seen.route
     if route is not None and (route.live_pct != 0 or route.weight_pct != 0):
@@ -134,5 +149,5 @@ def rest_effects(seen: Observation, stable_version: str | None) -> tuple[Effect,
     elif route is not None:
         stale = frozenset(h.engagement for h in route.halts if h.engagement) & seen.released_kills
         traffic = (Unhalt(stale),) if stale else ()
-    keep = (Ensure(Role.STABLE, stable_version),) if stable_version is not None else ()
+    keep = (Ensure(Role.STABLE, stable_version),) if stable_version is not None and keeps_stable else ()
     return (*traffic, *keep, Ensure(Role.CANARY, None))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from analysis.model import AnalysisSpec, JudgeState, Readings
+from controller.core.targets import ExternalTarget, HaproxyRoute, KubernetesTarget, Route, Target
 from gates.kill import NOT_ENGAGED, KillAnswer
 
 
@@ -46,65 +47,31 @@ class CanaryPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class HaproxyRoute:
-    """One HAProxy backend with two servers whose weights are ours, behind the guard at ``guard`` (a socket's path).
-
-    ``stable_pool`` and ``canary_pool`` name the backends whose server slots the ``processes`` workload fills.
-    """
-
-    guard: str
-    backend: str
-    stable_server: str = "stable"
-    canary_server: str = "canary"
-    stable_pool: str | None = None
-    canary_pool: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessesTarget:
-    """A version runs as local processes. ``command`` is an argument list that may hold ``{version}`` and ``{port}``."""
-
-    command: tuple[str, ...]
-    replicas: int = 1
-    canary_replicas: int = 1
-    health_path: str = "/healthz"
-    ports: tuple[int, int] = (20_000, 29_999)
-    health_timeout_s: float = 2.0
-    stop_grace_s: float = 10.0
-    directory: str | None = None
-    environment: tuple[tuple[str, str], ...] = ()
-    discovery_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalTarget:
-    """Someone else runs the versions: we ask by ``hook_url`` or the API and look at the health addresses.
-
-    With ``version_field`` set, a health reply must be JSON whose field of that name is the version.
-    """
-
-    stable_health_url: str
-    canary_health_url: str
-    version_field: str | None = None
-    hook_url: str | None = None
-    health_timeout_s: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
 class Application:
     """A registered deploy target. ``stable_version`` is what serves now; None before the first deploy."""
 
     name: str
     environment: str
-    target: ProcessesTarget | ExternalTarget
-    router: HaproxyRoute
+    target: Target
+    router: Route
     canary: CanaryPlan
     analysis: AnalysisSpec
 
     @property
     def owns_instances(self) -> bool:
         """Whether we start and stop the instances ourselves, and so may wait for them to be gone."""
-        return isinstance(self.target, ProcessesTarget)
+        return not isinstance(self.target, ExternalTarget)
+
+    @property
+    def keeps_stable(self) -> bool:
+        """Whether stable's instances are ours to keep up; a cluster keeps up its own."""
+        return not isinstance(self.target, KubernetesTarget)
+
+    @property
+    def haproxy(self) -> HaproxyRoute:
+        """The route of an application behind HAProxy."""
+        assert isinstance(self.router, HaproxyRoute), "the composition root picks the router by the route"
+        return self.router
 
 
 class IntentKind(StrEnum):
@@ -193,7 +160,8 @@ class RouteState:
     """A route as its owner records it and as the proxy has it.
 
     ``live_pct`` is the canary's share read back from the proxy; None when the proxy could not be read. ``halts`` are
-    the kills that hold the route down. ``lease_left_s`` is None when the route holds no lease.
+    the kills that hold the route down. ``lease_left_s`` is None when the route holds no lease. ``unconfirmed`` says
+    what shows that the written share is not in force yet, where the kind of route can tell; empty when nothing does.
     """
 
     revision: int
@@ -207,20 +175,25 @@ class RouteState:
     mark: Mark | None = None
     drift_count: int = 0
     trouble: str = ""
+    unconfirmed: str = ""
 
     @property
     def verified(self) -> bool:
-        return self.live_pct == self.weight_pct
+        return self.live_pct == self.weight_pct and not self.unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
 class RoleState:
-    """The instances of one role: how many are wanted, and how many of each version run and are ready."""
+    """The instances of one role: how many are wanted, and how many of each version run and are ready.
+
+    ``foreign`` is the version that somebody else put in this role's place while a release was running.
+    """
 
     wanted: int
     running: tuple[tuple[str, int], ...] = ()
     ready: tuple[tuple[str, int], ...] = ()
     note: str = ""
+    foreign: str | None = None
 
     def ready_of(self, version: str | None) -> int:
         return sum(count for name, count in self.ready if name == version)

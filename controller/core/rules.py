@@ -29,6 +29,7 @@ from controller.core.back import (
     rule_marked,
     rule_no_data,
     rule_rolling_back,
+    rule_stable_replaced,
     rule_taken_down,
     rule_verdict,
     rule_was_killed,
@@ -61,6 +62,8 @@ def rule_route(scene: Scene) -> Release | None:
     if route.live_pct != scene.release.weight_pct:
         text = f"the route shows {route.live_pct} %, written was {scene.release.weight_pct} %"
         return hold(scene, Reason("waiting_for_route", text))
+    if route.unconfirmed:
+        return hold(scene, Reason("waiting_for_route", f"{route.live_pct} % is written, but {route.unconfirmed}"))
     return None
 
 
@@ -122,6 +125,7 @@ RULES: tuple[Rule, ...] = (
     rule_was_killed,
     rule_marked,
     rule_taken_down,
+    rule_stable_replaced,
     rule_canary_gone,
     rule_verdict,
     rule_deadline,

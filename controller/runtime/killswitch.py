@@ -126,12 +126,12 @@ class KillSwitch:
         found: dict[str, Engagement] = {}
         silent: Counter[str] = Counter()
         for app in self.covered(Scope(ScopeKind.FLEET)):
-            if silent[app.router.guard] >= SILENT_READS:
+            if silent[app.router.owner] >= SILENT_READS:
                 continue
             try:
                 route = self._router.read(app)
             except PortError:
-                silent[app.router.guard] += 1
+                silent[app.router.owner] += 1
                 continue
             for mark in route.halts:
                 if mark.engagement is not None and mark.engagement.startswith(KILL_MARKS):
@@ -248,7 +248,7 @@ class KillSwitch:
 
 
 def _key(app: Application) -> tuple[str, str]:
-    return app.router.guard, app.router.backend
+    return app.router.owner, app.router.label
 
 
 def _paths(apps: Sequence[Application]) -> dict[tuple[str, str], str]:
@@ -256,7 +256,7 @@ def _paths(apps: Sequence[Application]) -> dict[tuple[str, str], str]:
     named: dict[tuple[str, str], str] = {}
     for app in apps:
         path = f"route:{app.name}"
-        named[_key(app)] = path if path not in named.values() else f"{path}@{app.router.backend}"
+        named[_key(app)] = path if path not in named.values() else f"{path}@{app.router.label}"
     return named
 
 

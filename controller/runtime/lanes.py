@@ -145,7 +145,7 @@ class Lanes:
     def submit(self, run: Run, app: Application) -> Future[PathAnswer | None]:
         job = Job(run, app)
         with self._lock:
-            lane = self._lanes.setdefault(app.router.guard, Lane())
+            lane = self._lanes.setdefault(app.router.owner, Lane())
         lane.put(job)
         return job.told
 

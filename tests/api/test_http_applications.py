@@ -78,7 +78,7 @@ def test_an_if_match_that_is_no_revision_is_refused(stage: Stage) -> None:
         (a_document(name="cart"), "name"),
         (a_document(canary={"steps": [20]}), "canary"),
         (a_document(canary={"steps": [10, 101]}), "canary.steps.1"),
-        (a_document(router={"istio": {}}), "router"),
+        (a_document(router={"istio": {}}), "router.istio"),
         (a_document(colour="red"), "colour"),
         ({}, "name"),
         ([], ""),

@@ -63,9 +63,9 @@ def _round(world: RealWorld, epoch: int, number: int) -> Mapping[str, float]:
     revision = router.read(app).revision
     write_s = _timed(lambda: router.write(app, RouteWrite(50, "r1", epoch, revision, 60.0)))
     mark = {"release_id": "r1", "code": "kill", "text": "bench", "engagement": kill}
-    body = {"op": "halt", "backend": app.router.backend, "mark": mark, "revert": True}
+    body = {"op": "halt", "backend": app.haproxy.backend, "mark": mark, "revert": True}
     start_s = time.monotonic()
-    answer = router.ask(app.router.guard, body)
+    answer = router.ask(app.haproxy.guard, body)
     total_s = time.monotonic() - start_s
     assert answer["route"]["live_pct"] == 0
     assert router.halt(app, Mark("r1", "kill", "bench", kill), revert=True).live_pct == 0

@@ -16,15 +16,8 @@ from pathlib import Path
 from analysis.model import AnalysisSpec, CounterQuery, JudgeState, MetricState, Role, SeriesMark
 from controller.adapters.store.codec import Codecs
 from controller.adapters.store.sql import SqlStore
-from controller.core.model import (
-    Application,
-    CanaryPlan,
-    HaproxyRoute,
-    Phase,
-    ProcessesTarget,
-    Reason,
-    Release,
-)
+from controller.core.model import Application, CanaryPlan, Phase, Reason, Release
+from controller.core.targets import HaproxyRoute, ProcessesTarget
 from controller.ports import Commit, Message
 from gates.audit import Draft
 

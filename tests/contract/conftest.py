@@ -10,15 +10,8 @@ import pytest
 
 from analysis.model import AnalysisSpec, CounterQuery
 from controller.adapters.store.sql import SqlStore
-from controller.core.model import (
-    Application,
-    CanaryPlan,
-    HaproxyRoute,
-    Phase,
-    ProcessesTarget,
-    Reason,
-    Release,
-)
+from controller.core.model import Application, CanaryPlan, Phase, Reason, Release
+from controller.core.targets import HaproxyRoute, ProcessesTarget
 from controller.ports import Answered, Commit, Message, Page, Store, StoredApplication, Token
 from gates.audit import Draft
 from gates.kill import Engagement, Scope, ScopeKind, Verb

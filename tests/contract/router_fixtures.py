@@ -18,7 +18,8 @@ import pytest
 
 from analysis.model import AnalysisSpec
 from controller.adapters.routers.haproxy import HaproxyRouter
-from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute
+from controller.core.model import Application, CanaryPlan
+from controller.core.targets import ExternalTarget, HaproxyRoute
 from controller.guard.haproxy import RuntimeSocket
 from controller.guard.model import Server
 from tests.fakes.router import FakeRouter

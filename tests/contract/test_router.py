@@ -184,8 +184,8 @@ def test_a_write_out_of_bounds_is_refused(world: World, write: RouteWrite) -> No
 
 
 def test_a_backend_or_server_that_haproxy_lacks_is_refused(world: World) -> None:
-    missing = application(world.app.router.guard, backend="nowhere")
-    other = replace(world.app, router=replace(world.app.router, canary_server="green"))
+    missing = application(world.app.haproxy.guard, backend="nowhere")
+    other = replace(world.app, router=replace(world.app.haproxy, canary_server="green"))
     for app in (missing, other):
         with pytest.raises(Refused):
             world.router.read(app)

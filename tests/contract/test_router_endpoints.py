@@ -127,6 +127,6 @@ def test_an_older_epoch_cannot_fill_a_pool(world: World) -> None:
 
 
 def test_a_route_without_pools_refuses_endpoints(world: World) -> None:
-    bare = replace(world.app, router=replace(world.app.router, canary_pool=None))
+    bare = replace(world.app, router=replace(world.app.haproxy, canary_pool=None))
     with pytest.raises(Refused):
         world.router.set_endpoints(bare, Role.CANARY, [], 1)

@@ -15,7 +15,8 @@ from analysis.model import JudgeState, MetricState
 from controller.adapters.store.codec import Codec, Codecs, at_s, at_us, settled
 from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.schema import FORMAT
-from controller.core.model import ExternalTarget, ProcessesTarget, Release
+from controller.core.model import Release
+from controller.core.targets import ExternalTarget, ProcessesTarget
 from controller.ports import Message, StoredApplication
 from gates.audit import GENESIS, Draft, link
 from gates.kill import Engagement

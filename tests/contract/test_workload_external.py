@@ -16,7 +16,8 @@ from analysis.model import Role
 from controller.adapters.clock import SystemClock
 from controller.adapters.workloads.external import ExternalWorkload
 from controller.adapters.workloads.health import MAX_BODY_BYTES, health_client
-from controller.core.model import Application, ExternalTarget, RoleState
+from controller.core.model import Application, RoleState
+from controller.core.targets import ExternalTarget
 from controller.ports import Fenced
 from tests.contract.workload_stage import application, processes_target
 

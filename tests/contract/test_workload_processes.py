@@ -222,6 +222,6 @@ def test_the_discovery_file_lists_what_runs_by_application_version_and_role(stag
 
 
 def test_no_pool_is_filled_for_a_route_that_names_none(stage: RealStage) -> None:
-    stage.app = replace(stage.app, router=replace(stage.app.router, stable_pool=None))
+    stage.app = replace(stage.app, router=replace(stage.app.haproxy, stable_pool=None))
     drive(stage, [(STABLE, "v1")], settled("v1"))
     assert stage.endpoints.history == []

@@ -17,7 +17,8 @@ from analysis.model import AnalysisSpec, Role
 from controller.adapters.clock import SystemClock
 from controller.adapters.endpoints import Endpoint
 from controller.adapters.workloads.processes import ProcessesWorkload
-from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute, ProcessesTarget, RoleState
+from controller.core.model import Application, CanaryPlan, RoleState
+from controller.core.targets import ExternalTarget, HaproxyRoute, ProcessesTarget
 from controller.ports import PortError, Workload
 from tests.fakes.workload import Behaviour, FakeWorkload
 

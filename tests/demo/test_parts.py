@@ -20,7 +20,8 @@ from analysis.model import AnalysisSpec, Role
 from controller.adapters.clock import SystemClock
 from controller.adapters.routers.haproxy import HaproxyRouter
 from controller.adapters.workloads.processes import ProcessesWorkload
-from controller.core.model import Application, CanaryPlan, HaproxyRoute, ProcessesTarget, RoleState
+from controller.core.model import Application, CanaryPlan, RoleState
+from controller.core.targets import HaproxyRoute, ProcessesTarget
 from controller.ports import RouteWrite, Unknown
 from tests.demo import parts as demo_parts
 from tests.demo.load import LoadThread

@@ -100,7 +100,7 @@ class FakeRouter(HaproxyRouter):
 
     def add(self, app: Application) -> None:
         """Configure the backends that ``app`` names."""
-        route = app.router
+        route = app.haproxy
         self.haproxy.add_switch(route.backend, route.stable_server, route.canary_server)
         for pool in (route.stable_pool, route.canary_pool):
             if pool is not None:

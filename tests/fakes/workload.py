@@ -9,7 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from analysis.model import Role
-from controller.core.model import Application, ProcessesTarget, RoleState
+from controller.core.model import Application, RoleState
+from controller.core.targets import ProcessesTarget
 from controller.ports import Fenced
 
 
@@ -68,7 +69,16 @@ class FakeWorkload:
     def observe(self, app: Application) -> tuple[RoleState, RoleState]:
         return self._observe(app, Role.STABLE), self._observe(app, Role.CANARY)
 
-    def ensure(self, app: Application, role: Role, version: str | None, epoch: int) -> None:
+    def resolve(self, app: Application, version: str) -> str:
+        return version
+
+    def running(self, app: Application) -> str | None:
+        return None
+
+    def forget(self, app: Application) -> None:
+        """Nothing is kept beside the instances."""
+
+    def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         newest = self._epochs.get((app.name, role), 0)
         if epoch < newest:
             raise Fenced(f"a newer leader (epoch {newest}) runs the {role} instances; this one has {epoch}")

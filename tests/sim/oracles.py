@@ -282,7 +282,7 @@ class Oracles:
             settled = world.time_s - max(lane.reachable_since_s, lane.disturbed_s) > DRIFT_S
             if not settled:
                 continue
-            record = world.router.record(self._sim.world.app(name).router.backend)
+            record = world.router.record(self._sim.world.app(name).haproxy.backend)
             if record is None:
                 continue  # nobody has asked the guard about this route yet, so it watches nothing there
             if abs(share - record.weight_pct) <= NUDGE:
@@ -333,7 +333,7 @@ class Oracles:
             if release is not None and release.phase in ENDED and entry.weight_pct != 0:
                 self.fail("I6", f"{release_id} has ended, and the chain still stands at {entry.weight_pct} %")
         for name, lane in self.lanes.items():
-            record = sim.world.router.record(sim.world.app(name).router.backend)
+            record = sim.world.router.record(sim.world.app(name).haproxy.backend)
             if record is not None and record.halts:
                 self.fail("I8-released", f"every kill is released, and {name} still carries {record.halts[0].text}")
             if not sim.store.active(name) and (trouble := self.end_trouble(name, lane.stable)) is not None:

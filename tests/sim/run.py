@@ -152,7 +152,7 @@ def _behind(sim: Simulation, release: Release, waiting: Waits) -> bool:
 
 
 def _held(sim: Simulation, release: Release) -> bool:
-    route = sim.world.router.record(release.app.router.backend)
+    route = sim.world.router.record(release.app.haproxy.backend)
     pressed = bool(sim.oracles.pressed()) or bool(route is not None and route.halts)
     stuck = release.phase is Phase.PENDING or release.phase is Phase.HALTED
     return pressed and stuck and release.halt is not HaltCause.STABLE_DOWN

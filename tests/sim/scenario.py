@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from analysis.model import AnalysisSpec, CounterQuery
-from controller.core.model import Application, CanaryPlan, HaproxyRoute, ProcessesTarget
+from controller.core.model import Application, CanaryPlan
+from controller.core.targets import HaproxyRoute, ProcessesTarget
 from tests.sim.faults import NO_FAULTS, RISE, Mix, draw_mix
 
 STABLE = "v1"

@@ -105,7 +105,7 @@ def _file_gone(sim: Simulation) -> None:
     sim.oracles.halt_file(False)
     for application in sim.world.apps:
         app = sim.world.app(application)
-        record = router.record(app.router.backend)
+        record = router.record(app.haproxy.backend)
         if router.guard_up and record is not None:
             with contextlib.suppress(PortError):
                 router.unhalt(app, frozenset({HALT_FILE.id}), record.epoch)
@@ -125,7 +125,7 @@ def _reload(sim: Simulation) -> None:
 
 def _drift(sim: Simulation, application: str, weight_pct: int) -> None:
     """Somebody sets the weights by hand, past the guard."""
-    proxy, route = sim.world.router.haproxy, sim.world.app(application).router
+    proxy, route = sim.world.router.haproxy, sim.world.app(application).haproxy
     if proxy.up:
         sim.oracles.disturbed(application)
         for server, weight in ((route.stable_server, 100 - weight_pct), (route.canary_server, weight_pct)):

@@ -112,7 +112,7 @@ class World:
         self.store_up, self.disk_full = True, False
         self.incidents: set[str] = set()
         self.apps = {plan.app.name: plan for plan in scenario.apps}
-        self.backends = {plan.app.router.backend: plan.app.name for plan in scenario.apps}
+        self.backends = {plan.app.haproxy.backend: plan.app.name for plan in scenario.apps}
         self.router = SimRouter(lambda: self.time_s, moved)
         self.prometheus = Prometheus()
         self.kill_file = SimKillFile(lambda: self.disk_full)
@@ -151,7 +151,7 @@ class World:
         self.forward_s += max(0.0, by_s)
 
     def share_pct(self, application: str) -> float:
-        return self.router.haproxy.share_pct(self.apps[application].app.router.backend)
+        return self.router.haproxy.share_pct(self.apps[application].app.haproxy.backend)
 
     def app(self, application: str) -> Application:
         return self.apps[application].app

@@ -215,7 +215,7 @@ def test_an_edit_is_recorded_and_bound_to_the_revision_that_was_read(world: Worl
 
 
 def test_a_new_application_is_registered_with_its_answer(world: World) -> None:
-    app = replace(world.app, name="pay", router=replace(world.app.router, backend="pay"))
+    app = replace(world.app, name="pay", router=replace(world.app.haproxy, backend="pay"))
     told: list[StoredApplication] = []
 
     def answer(stored: StoredApplication) -> Answered:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.commands import Commands
-from controller.core.model import IntentKind, ProcessesTarget
+from controller.core.model import IntentKind
+from controller.core.targets import ProcessesTarget
 from controller.wishes import Rejected, Submission
 from tests.unit.behaviour.world import NEW, OLD, World
 
@@ -19,7 +20,7 @@ def commands_of(world: World, told: list[str]) -> Commands:
 
 def test_whoever_must_know_of_a_new_application_is_told_before_register_returns(tmp_path: Path) -> None:
     world, told = World(tmp_path), list[str]()
-    fresh = replace(world.app, name="fresh", router=replace(world.app.router, backend="fresh"))
+    fresh = replace(world.app, name="fresh", router=replace(world.app.haproxy, backend="fresh"))
     commands_of(world, told).register(fresh, "me")
     assert told == ["registered"]
 

@@ -13,9 +13,18 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins
-from controller.core.model import Application, CanaryPlan, ExternalTarget, HaproxyRoute, ProcessesTarget
+from controller.core.model import Application, CanaryPlan
+from controller.core.targets import (
+    ExternalTarget,
+    HaproxyRoute,
+    KubernetesRoute,
+    KubernetesTarget,
+    ProcessesTarget,
+    RouteObject,
+)
 from controller.documents import DEPTH_MAX, DOCUMENT_BYTES_MAX, DocumentError, load_document
 from controller.spec import InvalidDocument, application_document, application_from, parse_application
+from tests.unit.applications import applications
 
 EXAMPLE = """
 name: shop
@@ -102,6 +111,29 @@ def plan(**changes: Any) -> dict[str, Any]:
 
 
 BLOCK = {"guard": "/g", "backend": "shop"}
+CLUSTER = {"namespace": "web", "deployment": "shop", "service": "shop"}
+
+
+def in_cluster(**changes: Any) -> dict[str, Any]:
+    return a_document(target={"kubernetes": CLUSTER | changes}, router={"gatewayApi": {"httpRoute": "shop"}})
+
+
+@pytest.mark.parametrize(
+    ("router", "objects"),
+    [
+        ({"gatewayApi": {"httpRoute": "a", "grpcRoutes": ["b"]}}, (("HTTPRoute", "a"), ("GRPCRoute", "b"))),
+        ({"istio": {"virtualServices": ["a", "b"]}}, (("VirtualService", "a"), ("VirtualService", "b"))),
+        ({"ingressNginx": {"ingress": "a"}}, (("Ingress", "a"),)),
+        ({"traefik": {"traefikService": "a"}}, (("TraefikService", "a"),)),
+        ({"replicas": {}}, (("EndpointSlice", "shop-interlock-canary"),)),
+    ],
+)
+def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[tuple[str, str], ...]) -> None:
+    app = application_from(in_cluster() | {"router": router})
+    assert isinstance(app.router, KubernetesRoute)
+    assert tuple((one.kind, one.name) for one in app.router.objects) == objects
+    assert (app.router.service, app.router.canary_service) == ("shop", "shop-canary")
+    assert application_from(application_document(app)) == app
 
 
 @pytest.mark.parametrize(
@@ -115,15 +147,24 @@ BLOCK = {"guard": "/g", "backend": "shop"}
         (a_document(name=5), "name", "string"),
         (a_document(environment="my env"), "environment", "lower-case"),
         (a_document(onRollbackImpossible="hold"), "", "onRollbackImpossible is not supported by this version"),
-        (a_document(target={"kubernetes": {}}), "target", "kubernetes is not supported by this version; use processes"),
-        (a_document(target={}), "target", "exactly one of"),
-        (a_document(target="local"), "target", "block of fields"),
-        (a_document(router={"gatewayApi": {}}), "router", "not supported by this version; use haproxy"),
-        (a_document(router={"istio": {}}), "router", "istio is not supported"),
-        (a_document(router={"ingressNginx": {}}), "router", "ingressNginx is not supported"),
-        (a_document(router={"traefik": {}}), "router", "traefik is not supported"),
-        (a_document(router={"replicas": {}}), "router", "replicas is not supported"),
-        (a_document(router={}), "router.haproxy", "missing"),
+        (a_document(target={"kubernetes": {}}), "target.kubernetes.namespace", "missing"),
+        (a_document(target={"kubernetes": CLUSTER}), "", "target.kubernetes needs gatewayApi"),
+        (a_document(router={"replicas": {}}), "", "target.processes and target.external need haproxy"),
+        (a_document(router={"kubernetes": {}}), "router", "use gatewayApi, istio"),
+        (a_document(router={"gatewayApi": {}}), "router.gatewayApi", "name at least one route"),
+        (a_document(router={"istio": {"virtualServices": ["a", "a"]}}), "router.istio", "named twice"),
+        (a_document(router={"istio": {"virtualService": "Shop"}}), "router.istio.virtualService", "lower-case"),
+        (
+            a_document(router={"gatewayApi": {"grpcRoute": "shop", "cookie": "pin"}}),
+            "router.gatewayApi",
+            "cannot match cookies",
+        ),
+        (a_document(router={"traefik": {"traefikService": "s"}, "replicas": {}}), "router", "exactly one of"),
+        (a_document(trigger="deployment"), "", "needs target.kubernetes"),
+        (in_cluster(canaryName="shop"), "target.kubernetes", "another name"),
+        (in_cluster(deployment="s" * 60), "target.kubernetes", "Set canaryName"),
+        (in_cluster(service="shop.web"), "target.kubernetes.service", "lower-case"),
+        (a_document(router={}), "router", "exactly one of"),
         (a_document(router={"haproxy": BLOCK | {"guard": "guard.sock"}}), "router.haproxy.guard", "beginning with /"),
         (a_document(router={"haproxy": BLOCK | {"guard": "/" + "g" * 107}}), "router.haproxy.guard", "107 bytes"),
         (
@@ -252,106 +293,15 @@ def test_any_bytes_give_a_clear_refusal(raw: bytes) -> None:
         parse_application(raw)
 
 
-names = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
-seconds = st.one_of(st.integers(1, 86_400).map(float), st.floats(0.001, 86_400))
-fractions = st.floats(1e-6, 0.1)
-url = st.just("http://127.0.0.1:9090")
-sided = st.sampled_from(('requests_total{version="$version"}', 'hits_total{role="$role",code=~"5.."}'))
-selectors = st.lists(sided, min_size=1, max_size=3).map(tuple)
-
-
-@st.composite
-def plans(draw: st.DrawFn) -> CanaryPlan:
-    first = draw(st.integers(1, 10))
-    rest = draw(st.lists(st.integers(first + 1, 100), max_size=6, unique=True).map(sorted))
-    steps = (first, *rest)
-    poll_s = draw(st.floats(0.05, 300))
-    bake_s = draw(seconds)
-    return CanaryPlan(
-        steps=steps,
-        min_bake_s=bake_s,
-        max_weight_pct=draw(st.integers(steps[-1], 100)),
-        max_duration_s=draw(st.floats(min(bake_s * len(steps), 2_592_000), 2_592_000)),
-        prepare_deadline_s=draw(seconds),
-        promote_deadline_s=draw(seconds),
-        drain_s=draw(st.floats(0, 3_600)),
-        lease_s=draw(st.floats(max(3 * poll_s, 12 + 2 * poll_s), 3_600)),
-        poll_s=poll_s,
-    )
-
-
-@st.composite
-def specs(draw: st.DrawFn) -> AnalysisSpec:
-    slo = st.none() | fractions
-    stale_s = draw(st.floats(2, 3_600))
-    default_window_s = max(60.0, 2 * stale_s)
-    ratio, absolute = draw(st.floats(1, 50)), draw(st.floats(1e-6, 0.4))
-    margins = Margins(ratio, absolute, ratio * 2, absolute * 2)
-    return AnalysisSpec(
-        draw(url),
-        tuple(
-            CounterQuery(f"c{n}", draw(selectors), draw(selectors), draw(slo)) for n in range(draw(st.integers(1, 3)))
-        ),
-        tuple(
-            LatencyQuery(f"l{n}", ('x_bucket{version="$version"}',), draw(seconds), draw(slo))
-            for n in range(draw(st.integers(0, 2)))
-        ),
-        alpha=draw(fractions),
-        beta=draw(fractions),
-        min_canary_requests=draw(st.integers(1, 1_000_000)),
-        warmup_s=draw(seconds),
-        stale_after_s=stale_s,
-        no_data_timeout_s=draw(seconds),
-        window_s=draw(st.just(default_window_s) | st.floats(max(5.0, stale_s), 3_600)),
-        errors=margins,
-        latency=margins,
-        breaker=Breaker(draw(st.floats(1, 100)), draw(fractions), draw(fractions), draw(st.floats(0, 300))),
-        block_s=draw(st.floats(0.5, 60)),
-        settle_s=draw(st.floats(0, 30)),
-        latency_warmup_s=draw(seconds),
-    )
-
-
-@st.composite
-def applications(draw: st.DrawFn) -> Application:
-    processes = st.builds(
-        ProcessesTarget,
-        command=st.lists(texts, min_size=1, max_size=4).map(tuple),
-        replicas=st.integers(1, 100),
-        canary_replicas=st.integers(1, 100),
-        health_path=st.just("/ready?x=1"),
-        ports=st.tuples(st.integers(1_024, 30_000), st.integers(30_001, 65_535)),
-        health_timeout_s=st.floats(0.001, 60),
-        stop_grace_s=seconds,
-        directory=st.none() | texts,
-        environment=st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), texts, max_size=3).map(
-            lambda items: tuple(sorted(items.items()))
-        ),
-        discovery_file=st.none() | texts,
-    )
-    external = st.builds(
-        ExternalTarget, url, url, st.none() | texts, st.none() | url, health_timeout_s=st.floats(0.001, 60)
-    )
-    target = draw(processes | external)
-    pools = (None, None) if isinstance(target, ExternalTarget) else draw(st.sampled_from(((None, None), ("p1", "p2"))))
-    environment = draw(names.filter(lambda name: name != "prod"))
-    return Application(
-        draw(names),
-        environment,
-        target,
-        HaproxyRoute("/run/g.sock", "b", "s", "c", *pools),
-        draw(plans()),
-        draw(specs()),
-    )
-
-
 KNOWN_FIELDS = {
     Application: 6,
     CanaryPlan: 9,
     HaproxyRoute: 6,
     ProcessesTarget: 10,
     ExternalTarget: 5,
+    KubernetesTarget: 7,
+    KubernetesRoute: 8,
+    RouteObject: 2,
     AnalysisSpec: 16,
     CounterQuery: 4,
     LatencyQuery: 4,

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from analysis.model import Role
 from controller.adapters.endpoints import Endpoint
-from controller.core.model import Application, HaproxyRoute, Mark, RouteState
+from controller.core.model import Application, Mark, RouteState
+from controller.core.targets import HaproxyRoute
 from controller.guard.reply import decode_route
 from controller.ports import Conflict, Fenced, Halted, PortError, Refused, RouteWrite, Unavailable, Unknown
 
@@ -57,7 +58,7 @@ class HaproxyRouter:
         self._lock = threading.Lock()
         self._idle: dict[str, list[socket.socket]] = {}
 
-    def read(self, app: Application) -> RouteState:
+    def read(self, app: Application, hint: bool = False) -> RouteState:
         return self._route(app, "read")
 
     def claim(self, app: Application, epoch: int) -> RouteState:
@@ -78,19 +79,22 @@ class HaproxyRouter:
     def unhalt(self, app: Application, engagements: frozenset[str], epoch: int) -> RouteState:
         return self._route(app, "unhalt", engagements=sorted(engagements), epoch=epoch)
 
+    def forget(self, app: Application) -> None:
+        """Nothing to give back: at rest the guard already holds all traffic on stable."""
+
     def set_endpoints(self, app: Application, role: Role, endpoints: Sequence[Endpoint], epoch: int) -> None:
         """See controller.adapters.endpoints. Raises Unknown while they are recorded but HAProxy lacks them."""
         body = {
             "op": "endpoints",
-            "pool": _pool(app.router, role),
-            "backend": app.router.backend,
+            "pool": _pool(app.haproxy, role),
+            "backend": app.haproxy.backend,
             "endpoints": [asdict(endpoint) for endpoint in endpoints],
             "epoch": epoch,
         }
-        self.ask(app.router.guard, body)
+        self.ask(app.haproxy.guard, body)
 
     def endpoint_states(self, app: Application, role: Role) -> tuple[SlotState, ...]:
-        answer = self.ask(app.router.guard, {"op": "slots", "pool": _pool(app.router, role)})
+        answer = self.ask(app.haproxy.guard, {"op": "slots", "pool": _pool(app.haproxy, role)})
         return tuple(SlotState(**slot) for slot in answer["slots"])
 
     def close(self) -> None:
@@ -116,7 +120,7 @@ class HaproxyRouter:
         raise ERRORS.get(str(answer.get("error")), Unknown)(str(answer.get("text", "the guard gave no reason")))
 
     def _route(self, app: Application, op: str, **fields: object) -> RouteState:
-        route = app.router
+        route = app.haproxy
         names = {"backend": route.backend, "stable": route.stable_server, "canary": route.canary_server}
         answer = self.ask(route.guard, {"op": op, **names, **fields})
         try:

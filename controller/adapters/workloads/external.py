@@ -11,7 +11,8 @@ import httpx
 
 from analysis.model import Role
 from controller.adapters.workloads.health import INTERVAL_S, Checks, Health, HttpAsk, Question
-from controller.core.model import Application, ExternalTarget, RoleState
+from controller.core.model import Application, RoleState
+from controller.core.targets import ExternalTarget
 from controller.ports import Clock, Fenced
 
 UNKNOWN_VERSION = "unknown"
@@ -27,6 +28,17 @@ class ExternalWorkload:
         self._wants: dict[tuple[str, Role], str | None] = {}
         self._epochs: dict[tuple[str, Role], int] = {}
 
+    def resolve(self, app: Application, version: str) -> str:
+        """What was asked for: a version is only a word here."""
+        return version
+
+    def running(self, app: Application) -> str | None:
+        """Nothing is taken over: the first deploy says what runs."""
+        return None
+
+    def forget(self, app: Application) -> None:
+        """Nothing was made beside the instances, which are left as they are."""
+
     def observe(self, app: Application) -> tuple[RoleState, RoleState]:
         """Both roles by their health addresses. An address that does not answer is a role with nothing running."""
         target = _target(app)
@@ -41,7 +53,7 @@ class ExternalWorkload:
         stable, canary = (self._state(app, role, self._checks.health(keys[role])) for role in Role)
         return stable, canary
 
-    def ensure(self, app: Application, role: Role, version: str | None, epoch: int) -> None:
+    def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         """Remember what is wanted. Raises Fenced for an older leader than the last one."""
         with self._lock:
             newest = self._epochs.get((app.name, role), epoch)

@@ -17,7 +17,7 @@ from controller.adapters.workloads.host import Host, Running, Start
 from controller.adapters.workloads.ports import Ports
 from controller.adapters.workloads.process_logs import Logs
 from controller.adapters.workloads.process_table import Instance, State, Table, TableFile
-from controller.core.model import ProcessesTarget
+from controller.core.targets import ProcessesTarget
 from controller.ports import Clock, PortError
 
 

@@ -25,7 +25,8 @@ from controller.adapters.workloads.process_logs import Logs
 from controller.adapters.workloads.process_notes import role_state
 from controller.adapters.workloads.process_table import Instance, State, Table, TableFile, table_name
 from controller.adapters.workloads.role_processes import LOOPBACK, RoleProcesses, Tools, replicas
-from controller.core.model import Application, ProcessesTarget, RoleState
+from controller.core.model import Application, RoleState
+from controller.core.targets import ProcessesTarget
 from controller.ports import Clock, PortError, Unavailable
 
 LOCK_TIMEOUT_S = 10.0
@@ -60,11 +61,22 @@ class ProcessesWorkload:
         except OSError as error:
             raise Unavailable(f"cannot use {state_dir} for the instances' state: {error.strerror}") from error
 
+    def resolve(self, app: Application, version: str) -> str:
+        """What was asked for: a version is only a word here."""
+        return version
+
+    def running(self, app: Application) -> str | None:
+        """Nothing is taken over: the first deploy says what runs."""
+        return None
+
+    def forget(self, app: Application) -> None:
+        """Nothing was made beside the instances, which are left as they are."""
+
     def observe(self, app: Application) -> tuple[RoleState, RoleState]:
         """What runs and is ready now. Raises Unavailable, or Refused when a record is damaged."""
         return self._observe(app, Role.STABLE), self._observe(app, Role.CANARY)
 
-    def ensure(self, app: Application, role: Role, version: str | None, epoch: int) -> None:
+    def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         """One pass toward ``version``. Raises Fenced, Refused or Unavailable, after doing all that could be done."""
         target = _target(app)
         try:

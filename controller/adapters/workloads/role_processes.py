@@ -19,7 +19,8 @@ from controller.adapters.workloads.process_logs import Logs
 from controller.adapters.workloads.process_moves import Mover, StartFailed
 from controller.adapters.workloads.process_notes import Look
 from controller.adapters.workloads.process_table import Instance, State, Table, TableFile
-from controller.core.model import Application, ProcessesTarget
+from controller.core.model import Application
+from controller.core.targets import ProcessesTarget
 from controller.ports import Clock, Fenced, PortError
 
 LOOPBACK = "127.0.0.1"
@@ -140,7 +141,7 @@ class RoleProcesses:
         return table
 
     def _fill(self, app: Application, pool: tuple[Endpoint, ...], epoch: int) -> list[PortError]:
-        name = app.router.stable_pool if self._role is Role.STABLE else app.router.canary_pool
+        name = app.haproxy.stable_pool if self._role is Role.STABLE else app.haproxy.canary_pool
         if name is None:
             return []
         try:

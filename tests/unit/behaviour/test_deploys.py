@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from analysis.model import Outcome, Role
-from controller.core.model import IntentKind, Phase, ProcessesTarget
+from controller.core.model import IntentKind, Phase
+from controller.core.targets import ProcessesTarget
 from controller.ports import Page
 from controller.wishes import Rejected
 from tests.fakes.metrics import Trouble

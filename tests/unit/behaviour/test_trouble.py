@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from analysis.model import Role
-from controller.core.model import HaltCause, IntentKind, Mark, Phase, ProcessesTarget
+from controller.core.model import HaltCause, IntentKind, Mark, Phase
 from controller.core.moves import ENDED
+from controller.core.targets import ProcessesTarget
 from controller.ports import Fenced, RouteWrite, Unavailable
 from controller.wishes import Rejected
 from gates.kill import Verb, parse_scope

@@ -164,7 +164,7 @@ class World:
 
     def live(self) -> int | None:
         """The canary's share as the proxy has it, however the guard is."""
-        return round(self.fake_router.haproxy.share_pct(self.app.router.backend))
+        return round(self.fake_router.haproxy.share_pct(self.app.haproxy.backend))
 
     def running(self, role: Role) -> list[str]:
         return [one.version for one in self.fake_workload.instances("shop", role)]

@@ -10,15 +10,12 @@ from analysis.model import AnalysisSpec, CounterQuery, Judgement, Readings, Verd
 from controller.core.model import (
     Application,
     CanaryPlan,
-    ExternalTarget,
     HaltCause,
-    HaproxyRoute,
     Intent,
     IntentKind,
     Mark,
     Observation,
     Phase,
-    ProcessesTarget,
     Reason,
     Release,
     RoleState,
@@ -26,6 +23,15 @@ from controller.core.model import (
 )
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES, Scene
+from controller.core.targets import (
+    ExternalTarget,
+    HaproxyRoute,
+    KubernetesRoute,
+    KubernetesTarget,
+    ProcessesTarget,
+    RouteKind,
+    RouteObject,
+)
 from gates.kill import Engagement, KillAnswer, KillAnswerKind, Scope, ScopeKind, Verb
 
 T0 = 1_000_000.0
@@ -45,6 +51,12 @@ def an_external_app(**changes: Any) -> Application:
         "http://127.0.0.1:1/stable", "http://127.0.0.1:1/canary", hook_url="http://127.0.0.1:1/hook"
     )
     return an_app(target=target, **changes)
+
+
+def a_cluster_app(**changes: Any) -> Application:
+    target = KubernetesTarget("web", "shop", "shop", "shop-canary")
+    route = KubernetesRoute("web", "shop", "shop-canary", (RouteObject(RouteKind.HTTP_ROUTE, "shop"),))
+    return an_app(target=target, router=route, **changes)
 
 
 def a_release(phase: Phase = Phase.PROGRESSING, **changes: Any) -> Release:

@@ -14,7 +14,9 @@ from controller.core.moves import ENDED
 from tests.unit.core.build import NEW, OLD, PLAN, T0, a_mark, a_release, a_route, seen_for
 
 STABLE_OLD, STABLE_NEW = Ensure(Role.STABLE, OLD), Ensure(Role.STABLE, NEW)
-CANARY_NEW, NO_CANARY = Ensure(Role.CANARY, NEW), Ensure(Role.CANARY, None)
+NO_CANARY = Ensure(Role.CANARY, None)
+CANARY_FIRST, CANARY_NEW = (Ensure(Role.CANARY, NEW, PLAN.steps[step]) for step in (0, 1))
+"""Each is sized for the step to come, so that its instances are there before its traffic."""
 BACK = a_release(Phase.ROLLING_BACK)
 
 
@@ -36,12 +38,12 @@ def test_a_release_that_has_ended_touches_nothing(phase: Phase) -> None:
     ("release", "route", "wanted"),
     [
         # preparing: take the route at 0, start the canary
-        (a_release(Phase.PREPARING), a_route(0), (STABLE_OLD, CANARY_NEW)),
-        (a_release(Phase.PREPARING), a_route(0, release_id="shop-0"), (SetWeight(0, 7), STABLE_OLD, CANARY_NEW)),
-        (a_release(Phase.PREPARING), a_route(0, mark=a_mark()), (SetWeight(0, 7), STABLE_OLD, CANARY_NEW)),
-        (a_release(Phase.PREPARING), None, ("lower", STABLE_OLD, CANARY_NEW)),
-        (a_release(Phase.PREPARING), a_route(0, 5), ("lower", STABLE_OLD, CANARY_NEW)),
-        (a_release(Phase.PREPARING), a_route(5, 0), ("lower", STABLE_OLD, CANARY_NEW)),
+        (a_release(Phase.PREPARING), a_route(0), (STABLE_OLD, CANARY_FIRST)),
+        (a_release(Phase.PREPARING), a_route(0, release_id="shop-0"), (SetWeight(0, 7), STABLE_OLD, CANARY_FIRST)),
+        (a_release(Phase.PREPARING), a_route(0, mark=a_mark()), (SetWeight(0, 7), STABLE_OLD, CANARY_FIRST)),
+        (a_release(Phase.PREPARING), None, ("lower", STABLE_OLD, CANARY_FIRST)),
+        (a_release(Phase.PREPARING), a_route(0, 5), ("lower", STABLE_OLD, CANARY_FIRST)),
+        (a_release(Phase.PREPARING), a_route(5, 0), ("lower", STABLE_OLD, CANARY_FIRST)),
         # carrying a weight: renew what stands, write what does not
         (a_release(), a_route(10), (Renew(), STABLE_OLD, CANARY_NEW)),
         (a_release(), a_route(10, 80), (SetWeight(10, 7), STABLE_OLD, CANARY_NEW)),

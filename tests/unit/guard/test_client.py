@@ -84,7 +84,7 @@ def test_a_connection_the_guard_closed_is_noticed_before_anything_is_sent() -> N
 
 
 def _wait_until_closed(router: HaproxyRouter, app: Application) -> None:
-    (connection,) = router._idle[app.router.guard]
+    (connection,) = router._idle[app.haproxy.guard]
     assert connection.recv(1, socket.MSG_PEEK) == b""
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from controller.core.model import Application, HaproxyRoute, Release
+from controller.core.model import Application, Release
+from controller.core.targets import HaproxyRoute
 from controller.ports import Commit, PortError, Router, RouteWrite, Store, StoredApplication, Unavailable
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from controller.core.model import HaproxyRoute, Phase, Release
+from controller.core.model import Phase, Release
+from controller.core.targets import HaproxyRoute
 from controller.ports import Commit, Store, StoredApplication, Unavailable
 from controller.runtime import directory as module
 from controller.runtime.directory import Directory

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.model import Application, HaproxyRoute
+from controller.core.model import Application
+from controller.core.targets import HaproxyRoute
 from controller.ports import Page, Unavailable, Unknown
 from controller.runtime import killswitch as module
 from controller.runtime import lanes
@@ -207,7 +208,7 @@ def test_a_hung_guard_holds_up_neither_the_other_guards_nor_the_answer(
     leave, tried = threading.Event(), threading.Semaphore(0)
 
     def hang(app: Application, *_rest: object) -> None:
-        if app.router.guard == "/run/far.sock":
+        if app.haproxy.guard == "/run/far.sock":
             tried.release()
             if not leave.is_set():
                 raise hung()

@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from controller.core.model import ExternalTarget, HaltCause, Phase, Release
+from controller.core.model import HaltCause, Phase, Release
+from controller.core.targets import ExternalTarget
 from controller.messages import TOLD, messages_of
 from controller.ports import Message
 from tests.unit.core.build import NEW, OLD, a_release, an_app, an_external_app
