@@ -52,7 +52,7 @@ def _reject_not_yet(block: str, value: object) -> object:
 
 
 class ProcessesBlock(Block):
-    """A version as local processes. ``command`` may hold {version} and {port}."""
+    """A version as local processes. ``command`` holds {port}, and {version} where the program must be told it."""
 
     command: list[Text] = Field(min_length=1, max_length=COMMAND_PARTS_MAX)
     replicas: int = Field(default=1, ge=1, le=100)
@@ -66,6 +66,16 @@ class ProcessesBlock(Block):
     directory: Text | None = None
     environment: dict[VariableName, Plain] = Field(default={}, max_length=100)
     discovery_file: Text | None = None
+
+    @field_validator("command")
+    @classmethod
+    def _told_its_port(cls, value: list[str]) -> list[str]:
+        if not any("{port}" in part for part in value):
+            raise ValueError(
+                "write {port} where the program takes the port to listen on, as in [serve, --port, '{port}']: each "
+                "instance gets a free one, and without it none can be reached"
+            )
+        return value
 
     @field_validator("ports")
     @classmethod

@@ -128,7 +128,7 @@ def cluster_routes(draw: st.DrawFn, target: KubernetesTarget) -> KubernetesRoute
 def applications(draw: st.DrawFn) -> Application:
     processes = st.builds(
         ProcessesTarget,
-        command=st.lists(texts, min_size=1, max_size=4).map(tuple),
+        command=st.lists(texts, min_size=1, max_size=4).map(lambda parts: (*parts, "--port={port}")),
         replicas=st.integers(1, 100),
         canary_replicas=st.integers(1, 100),
         health_path=st.just("/ready?x=1"),

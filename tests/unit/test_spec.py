@@ -206,6 +206,7 @@ def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[
         (a_document(target={"processes": {"command": []}}), "target.processes.command", "at least 1"),
         (a_document(target={"processes": {"command": "serve"}}), "target.processes.command", "list"),
         (a_document(target={"processes": {"command": ["a\0b"]}}), "target.processes.command.0", "pattern"),
+        (a_document(target={"processes": {"command": ["serve", "80"]}}), "target.processes.command", "write {port}"),
         (
             a_document(target={"processes": {"command": ["a"], "ports": [2_000, 1_500]}}),
             "target.processes.ports",
@@ -327,11 +328,11 @@ Yaml12Dumper.add_implicit_resolver(
 
 @pytest.mark.parametrize("text", ["1e100", "-2.E+5", "0x1F", "1_000", "yes", "~", "12:30:00", "2026-11-21"])
 def test_a_text_that_looks_like_something_else_stays_a_text(text: str) -> None:
-    document = a_document(target={"processes": {"command": [text]}})
+    document = a_document(target={"processes": {"command": [text, "{port}"]}})
     for written in (json.dumps(document), yaml.dump(document, Dumper=Yaml12Dumper)):
         target = parse_application(written).target
         assert isinstance(target, ProcessesTarget)
-        assert target.command == (text,)
+        assert target.command == (text, "{port}")
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.generate, Phase.explicit])
