@@ -40,6 +40,13 @@ class Unavailable(PortError):
     """Surely not done: the other side could not be reached."""
 
 
+NO_CLUSTER = (
+    "this controller was started without a cluster: set inCluster or kubeconfig in its settings, or register the "
+    "application with another target"
+)
+"""What is said of an application in a cluster where there is none."""
+
+
 class Clock(Protocol):
     def now_s(self) -> float:
         """UTC seconds since the epoch: for records and deadlines."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from controller.act import act, act_at_rest, lower_first
 from controller.core.check import Violation
 from controller.core.decide import Decision, decide
-from controller.core.effects import Lower, effects, rest_effects
+from controller.core.effects import Ensure, Lower, effects, rest_effects
 from controller.core.model import IntentKind, Observation, Phase, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES
@@ -159,20 +159,25 @@ class Reconciler:
             self._last[release_id] = replace(release, judge=after.judge)
         return now_s + STORE_DOWN_S
 
-    def rest(self, name: str) -> None:
-        """Keep an application without a release at rest. Raises Fenced; other trouble is logged and tried again."""
+    def rest(self, name: str) -> bool:
+        """Keep an application without a release at rest; False when it was not, or could not be seen.
+
+        Raises Fenced; other trouble is logged and tried again.
+        """
         ports = self._ports
         try:
             stored = ports.store.application(name)
             if stored is None or stored.deleted or ports.store.active(name):
-                return
+                return True
         except PortError:
-            return
+            return False
         seen = observe_rest(ports, stored.app, self.epoch)
         wanted = rest_effects(seen, stored.stable_version, stored.app.keeps_stable)
         acted = act_at_rest(ports, stored.app, wanted, self.epoch)
         for trouble in (*acted.troubles, *(text for _, text in seen.troubles)):
             ports.log("application_trouble", application=name, trouble=trouble)
+        moved = any(not isinstance(one, Ensure) for one in wanted)
+        return not (acted.troubles or seen.troubles or moved)
 
     def _remember(self, release: Release) -> None:
         if release.phase in ENDED:

@@ -59,6 +59,12 @@ class Settings(HttpSettings):
     insecure: bool = False
     prometheus_token_file: Path | None = None
     prometheus_basic_file: Path | None = None
+    in_cluster: bool = False
+    kubeconfig: Path | None = None
+    kube_context: str | None = Field(default=None, max_length=253)
+    kube_namespaces: Annotated[list[str], BeforeValidator(_split), Field(max_length=500)] = []
+    registry_credentials: Path | None = None
+    registry_plain_http: Annotated[list[str], BeforeValidator(_split), Field(max_length=20)] = []
     notify: Annotated[list[Address], BeforeValidator(_split), Field(max_length=20)] = []
     workers: int = Field(default=8, ge=1, le=64)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -67,6 +73,10 @@ class Settings(HttpSettings):
     @property
     def tls(self) -> bool:
         return self.tls_certificate is not None
+
+    @property
+    def has_cluster(self) -> bool:
+        return self.in_cluster or self.kubeconfig is not None
 
     @property
     def prometheus_credentials(self) -> Path | None:
@@ -84,6 +94,10 @@ class Settings(HttpSettings):
             raise ValueError("give both tlsCertificate and tlsKey, or neither")
         if self.prometheus_token_file is not None and self.prometheus_basic_file is not None:
             raise ValueError("give prometheusTokenFile or prometheusBasicFile, not both")
+        if self.in_cluster and self.kubeconfig is not None:
+            raise ValueError("give inCluster or kubeconfig, not both: one controller works with one cluster")
+        if self.kube_context is not None and self.kubeconfig is None:
+            raise ValueError("kubeContext names a context of the file kubeconfig: give that too")
         if not self.tls and not self.insecure and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host} can be reached from outside and tokens would travel in the clear: "
@@ -117,8 +131,14 @@ def load_settings(
     for path in (settings.tls_certificate, settings.tls_key):
         if path is not None:
             _require_readable("TLS", path)
-    if settings.prometheus_credentials is not None:
-        _require_readable("Prometheus credentials", settings.prometheus_credentials)
+    named = {
+        "Prometheus credentials": settings.prometheus_credentials,
+        "kubeconfig": settings.kubeconfig,
+        "registry credentials": settings.registry_credentials,
+    }
+    for what, path in named.items():
+        if path is not None:
+            _require_readable(what, path)
     return settings
 
 

@@ -14,6 +14,7 @@ from controller.runtime.health import Health, Pulse
 from controller.runtime.killswitch import KillSwitch
 from controller.runtime.outbox import Notifier, Outbox
 from controller.runtime.queue import WorkQueue
+from controller.runtime.resting import Resting
 from controller.runtime.schedule import Job, Schedule
 
 SWEEP_S, REST_S, OUTBOX_S, KILL_SYNC_S, PRUNE_S = 1.0, 3.0, 1.0, 5.0, 3600.0
@@ -41,6 +42,7 @@ class Node:
         self._reconciler, self._directory = reconciler, directory
         self._leading, self._remedy = True, ""
         self._locks: dict[str, threading.Lock] = {}
+        self._resting = Resting()
         self._queue = WorkQueue(self._run, ports.clock, self._crashed, workers)
         self._outbox = Outbox(ports.store, notifier, ports.clock, ports.log)
         jobs = self._jobs()
@@ -99,8 +101,16 @@ class Node:
     def _sweep_rest(self) -> None:
         self._directory.refresh()
         if self._leading:
-            for app in self._directory.applications():
-                self._queue.remember(REST + app.name)
+            for name in self._resting.due(self._directory.applications(), self._ports.clock.monotonic_s()):
+                self._queue.remember(REST + name)
+
+    def changed(self, namespace: str, name: str) -> None:
+        """A watch told that an object of the cluster changed: a hint to look at what it belongs to, at once."""
+        for application in self._resting.changed(namespace, name):
+            self._queue.remember(REST + application)
+            for release in self._reconciler.running():
+                if release.app.name == application:
+                    self._queue.add(release.id)
 
     def _refresh_directory(self) -> None:
         """A kill has to cover what was registered a moment ago; if it cannot be read, the next beat brings it."""
@@ -115,8 +125,7 @@ class Node:
             return None
         try:
             if key.startswith(REST):
-                with self._lock_of(key.removeprefix(REST)):
-                    self._reconciler.rest(key.removeprefix(REST))
+                self._rest(key.removeprefix(REST))
                 return None
             seen = self._reconciler.last_seen(key) or self._ports.store.release(key)
             with self._lock_of(seen.app.name if seen is not None else key):
@@ -126,6 +135,11 @@ class Node:
             self._remedy = self._remedy_of_fence()
             self._ports.log("fenced", trouble=str(fenced), remedy=self._remedy, page=True)
             return None
+
+    def _rest(self, name: str) -> None:
+        with self._lock_of(name):
+            calm = self._reconciler.rest(name)
+        self._resting.looked(name, calm, self._ports.clock.monotonic_s())
 
     def _remedy_of_fence(self) -> str:
         """What to do when the store is still ours: a route remembers a leader that this store has never heard of."""

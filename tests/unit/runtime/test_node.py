@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +19,7 @@ from controller.runtime.node import REST, Node
 from controller.wishes import Submission
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, OLD, World
+from tests.unit.core.build import a_cluster_app, a_release
 
 WAIT_S = 5.0
 
@@ -212,3 +213,14 @@ def test_a_node_that_never_started_or_whose_start_failed_stops_without_a_word(st
         stage.node.start()
     stage.node.stop()
     assert "stop_timed_out" not in [told["event"] for told in stage.world.told]
+
+
+def test_a_hint_from_a_cluster_brings_the_application_and_its_release_at_once(stage: Stage) -> None:
+    cluster = a_cluster_app()
+    stage.world.app = replace(cluster, canary=stage.world.app.canary, analysis=stage.world.app.analysis)
+    stage.node._resting.due((stage.world.app,), 0.0)
+    stage.world.loop._remember(a_release(id="shop-9", app=stage.world.app))
+    stage.node.changed("web", "elsewhere")
+    assert stage.node._queue.depth() == 0
+    stage.node.changed("web", "shop-canary")
+    assert set(stage.node._queue._due) == {REST + "shop", "shop-9"}
