@@ -1,5 +1,5 @@
 """Which applications without a release are looked at now: behind a guard every one, each beat, since a look is cheap;
-in a cluster what its watch told about or was not in order, so that an idle one costs nothing. It looks at none itself."""
+in a cluster what its watch told about or was not in order, so that an idle one costs nothing."""
 
 from __future__ import annotations
 
