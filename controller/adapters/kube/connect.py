@@ -24,7 +24,8 @@ from controller.adapters.kube.credentials import PLUGIN_S, Credentials, FileToke
 from controller.adapters.kube.transport import Transport
 from controller.ports import Clock, Refused
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where the kubelet puts a pod's token, renewed in place, and the authority of the API server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class KubeSettings:
     connections: int = 34
     connect_s: float = 2.0
     read_s: float = 8.0
+    service_account: str = SERVICE_ACCOUNT
 
 
 def connect(settings: KubeSettings, clock: Clock, environ: Mapping[str, str] | None = None) -> KubeApi:
@@ -52,17 +54,17 @@ def connect(settings: KubeSettings, clock: Clock, environ: Mapping[str, str] | N
     if settings.kubeconfig is not None:
         credentials = _from_file(configuration, settings.kubeconfig, settings.context, clock.monotonic_s)
     else:
-        credentials = _in_cluster(configuration, os.environ if environ is None else environ, clock.monotonic_s)
+        around = os.environ if environ is None else environ
+        credentials = _in_cluster(configuration, Path(settings.service_account), around, clock.monotonic_s)
     _refuse_clear_text(str(configuration.host), credentials)
     transport = Transport(configuration, credentials, clock.monotonic_s, settings.connect_s, settings.read_s)
     return KubeApi(transport)
 
 
 def _in_cluster(
-    configuration: Configuration, environ: Mapping[str, str], monotonic_s: Callable[[], float]
+    configuration: Configuration, folder: Path, environ: Mapping[str, str], monotonic_s: Callable[[], float]
 ) -> Credentials:
     host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
-    folder = Path(environ.get("INTERLOCK_SERVICE_ACCOUNT_DIR") or SERVICE_ACCOUNT)
     authority, token = folder / "ca.crt", folder / "token"
     if not host or not port:
         raise Refused("this is no pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
