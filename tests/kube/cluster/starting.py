@@ -1,0 +1,66 @@
+"""Starts a level with its definitions and stand-ins, and makes fresh namespaces in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.kube.cluster.client import Client
+from tests.kube.cluster.cluster import Cluster
+from tests.kube.cluster.definitions import install
+from tests.kube.cluster.levels import ADMIN, STAND_INS, TESTED, Level, RealLevel, SmallLevel
+from tests.kube.cluster.raw import Raw, Resource, built_in
+from tests.kube.cluster.real import Real, absent
+
+
+@dataclass(slots=True)
+class Started:
+    level: Level
+    kinds: dict[str, Resource]
+
+    @contextmanager
+    def fresh(self, namespace: str, folder: Path) -> Iterator[Cluster]:
+        """A namespace for one test, given up after it, with every trouble ended."""
+        body: Raw = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        cluster = Cluster(self.level, namespace, folder, self.kinds)
+        cluster.client.create(built_in("namespaces"), "", body)
+        try:
+            yield cluster
+        finally:
+            if isinstance(self.level, SmallLevel):
+                self.level.server.faults.clear()
+                self.level.server.come_back()
+            cluster.close()
+
+
+@contextmanager
+def start_small() -> Iterator[Started]:
+    with running(SmallLevel()) as started:
+        yield started
+
+
+@contextmanager
+def start_real() -> Iterator[Started]:
+    missing = absent()
+    if missing:
+        pytest.skip(missing)
+    users = (ADMIN, STAND_INS, TESTED, "controller-manager")
+    real = Real({user: secrets.token_hex(16) for user in users})
+    real.start()
+    with running(RealLevel(real)) as started:
+        yield started
+
+
+@contextmanager
+def running(level: Level) -> Iterator[Started]:
+    client = Client(level.endpoint(ADMIN))
+    try:
+        yield Started(level, install(client))
+    finally:
+        client.close()
+        level.close()
