@@ -17,7 +17,7 @@ RecordType = Literal[
     "kill_engaged", "kill_released",
     "application_registered", "application_changed", "application_deleted",
     "token_created", "token_rotated", "token_revoked", "denied",
-    "epoch_raised", "message_given_up",
+    "epoch_raised", "message_given_up", "taken_over",
 ]  # fmt: skip
 TYPES: tuple[str, ...] = get_args(RecordType)
 """Every type of record there is, so that a listing can tell a typing error from "there is none"."""

@@ -159,7 +159,7 @@ class Oracles:
         elif name == "store.lead":
             self.led = max(self.led, answer)
         elif name == "workload.ensure":
-            self._ensured(*args)
+            self._ensured(*args[:4])
         elif name == "workload.observe":
             self._observed(node.look, args[0].name, args)
         elif name == "metrics.read":
