@@ -12,12 +12,19 @@ from controller.core.model import Application, Intent, IntentKind, Mark, Phase, 
 from controller.core.moves import ENDED
 from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
 from controller.versions import resolved, taken_over
-from controller.wishes import AnswerOf, ApplicationAnswerOf, Done, Rejected, Submission, require_own_route
+from controller.wishes import (
+    CONFLICT_TRIES,
+    AnswerOf,
+    ApplicationAnswerOf,
+    Done,
+    Rejected,
+    Submission,
+    registered_over,
+    require_own_route,
+    tried,
+)
 from gates.audit import Draft
 from gates.kill import KillAnswerKind, Target, answer
-
-CONFLICT_TRIES = 5
-"""A person's fact meets the controller's own commits; each try reads again, so a handful always suffices."""
 
 
 def new_release_id(application: str) -> str:
@@ -48,6 +55,11 @@ class Commands:
 
         Raises Rejected when ``revision`` is given and is not the stored one, or when the name's target is deleted.
         """
+        return tried(app.name, lambda: self._register_once(app, actor, revision, answer_of))
+
+    def _register_once(
+        self, app: Application, actor: str, revision: int | None, answer_of: ApplicationAnswerOf | None
+    ) -> StoredApplication:
         stored = self._ports.store.application(app.name)
         found = stored.revision if stored else 0
         if revision is not None and revision != found:
@@ -55,7 +67,7 @@ class Commands:
         if stored is not None and not stored.deleted and stored.app == app:
             return stored
         self._require_own_route(app)
-        after = _registered_over(stored, app) if stored else StoredApplication(app)
+        after = registered_over(stored, app) if stored else StoredApplication(app)
         kind = "application_changed" if stored else "application_registered"
         record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
         registered = replace(after, revision=found + 1)
@@ -66,6 +78,9 @@ class Commands:
 
     def unregister(self, name: str, actor: str, answered: Answered | None = None) -> None:
         """Forget an application. Refused while a release of it is running."""
+        tried(name, lambda: self._unregister_once(name, actor, answered))
+
+    def _unregister_once(self, name: str, actor: str, answered: Answered | None) -> None:
         stored = self._application(name)
         active = self._ports.store.active(name)
         if active:
@@ -81,13 +96,7 @@ class Commands:
         """
         self._require_leading()
         wish = replace(wish, version=resolved(self._ports, self._application(wish.application), wish.version))
-        trouble: PortError | None = None
-        for _ in range(CONFLICT_TRIES):
-            try:
-                return self._submit_once(wish, answer_of)
-            except Conflict as conflict:
-                trouble = conflict
-        raise Rejected("conflict", f"{wish.application} keeps changing ({trouble}): try again")
+        return tried(wish.application, lambda: self._submit_once(wish, answer_of))
 
     def _submit_once(self, wish: Submission, answer_of: AnswerOf | None) -> Done:
         stored = self._application(wish.application)
@@ -116,9 +125,9 @@ class Commands:
             records.append(self._draft("superseded", wish.actor, intent.reason, release=running))
         done = Done(replace(release, revision=1), f"{release.id} is accepted")
         answered = answer_of(done) if answer_of else None
-        application = serves if serves is not stored else None
+        # With the application as it was read: nobody has changed or deleted it meanwhile.
         self._ports.store.commit(
-            Commit(records=tuple(records), release=old, create=release, application=application, answered=answered)
+            Commit(records=tuple(records), release=old, create=release, application=serves, answered=answered)
         )
         for woken in (running, release):
             if woken is not None:
@@ -280,9 +289,3 @@ class Commands:
             app.environment if app is not None else None,
             numbers=dict(n),
         )
-
-
-def _registered_over(stored: StoredApplication, app: Application) -> StoredApplication:
-    """What was deleted and comes back with another target has no version that serves."""
-    other = stored.deleted and stored.app.target != app.target
-    return replace(stored, app=app, deleted=False, stable_version=None if other else stored.stable_version)

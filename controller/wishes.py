@@ -1,13 +1,18 @@
-"""What a command is asked with and answers: data, and the refusal that says what to do. It carries out nothing."""
+"""What a command is asked with and answers: data, and refusals that say what to do. By itself it changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from controller.core.model import Application, Release
 from controller.core.targets import KubernetesTarget
-from controller.ports import Answered, StoredApplication
+from controller.ports import Answered, Conflict, StoredApplication
+
+T = TypeVar("T")
+CONFLICT_TRIES = 5
+"""A person's fact meets the controller's own commits; each try reads again, so a handful always suffices."""
 
 
 class Rejected(Exception):
@@ -59,3 +64,21 @@ def require_own_route(app: Application, other: Application) -> None:
         what = sorted(shared)[0][1]
         text = f"{what} belongs to application {other.name}: give {app.name} one of its own"
         raise Rejected("route_taken", text, application=other.name)
+
+
+def tried(name: str, attempt: Callable[[], T]) -> T:
+    """Do what reads and then commits. Each try reads again: of two at the same moment, the later one meets what the
+    earlier one made. Raises Rejected when that never ends."""
+    trouble: Conflict | None = None
+    for _ in range(CONFLICT_TRIES):
+        try:
+            return attempt()
+        except Conflict as conflict:
+            trouble = conflict
+    raise Rejected("conflict", f"{name} keeps changing ({trouble}): try again")
+
+
+def registered_over(stored: StoredApplication, app: Application) -> StoredApplication:
+    """What was deleted and comes back with another target has no version that serves."""
+    other = stored.deleted and stored.app.target != app.target
+    return replace(stored, app=app, deleted=False, stable_version=None if other else stored.stable_version)

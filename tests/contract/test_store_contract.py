@@ -211,6 +211,16 @@ def test_facts_of_people_need_no_epoch(store: Store) -> None:
     assert release.intent == abort
 
 
+def test_a_release_is_not_created_for_an_application_that_has_changed_since_it_was_read(store: Store) -> None:
+    store.commit(Commit(application=StoredApplication(an_application())))
+    read = store.application(an_application().name)
+    assert read is not None
+    store.commit(Commit(application=replace(read, deleted=True)))
+    with pytest.raises(Conflict):
+        store.commit(Commit(create=a_release(), application=read))
+    assert store.release("r-1") is None
+
+
 FAILING = {
     "stale release": Commit(release=replace(a_release("r-9"), revision=5)),
     "second active release": Commit(create=a_release("r-8", "busy")),

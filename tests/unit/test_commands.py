@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.commands import CONFLICT_TRIES, new_release_id
+from controller.commands import new_release_id
 from controller.core.model import IntentKind, Phase
 from controller.ports import Answered, Commit, Conflict, StoredApplication, Unavailable
-from controller.wishes import Done, Rejected, Submission
+from controller.wishes import CONFLICT_TRIES, Done, Rejected, Submission
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, NEXT, OLD, World
 

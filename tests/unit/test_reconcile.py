@@ -261,8 +261,8 @@ def test_what_is_remembered_for_a_store_outage_is_bounded(world: World, monkeypa
 
 def test_success_makes_the_new_version_stable_in_the_same_transaction(world: World) -> None:
     commits: list[Commit] = []
-    world.store.watch("commit", commits.append)
     world.deploy()
+    world.store.watch("commit", commits.append)
     world.until_phase(Phase.SUCCEEDED)
     last = commits[-1]
     assert last.release is not None
