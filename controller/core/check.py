@@ -59,7 +59,9 @@ def ceiling_pct(release: Release) -> int:
 def _authorised(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> bool:
     """A verdict that allows it, a person's recorded bypass, or a start check on a verified route at 0."""
     route = seen.route
-    if after.phase is not Phase.PROGRESSING or route is None or route.live_pct != before.weight_pct or route.halts:
+    if after.phase is not Phase.PROGRESSING or route is None or route.halts:
+        return False
+    if route.live_pct != before.weight_pct or route.unconfirmed:
         return False
     if after.step == 0 and before.weight_pct == 0:
         ready = seen.canary is not None and seen.canary.ready_of(after.canary) > 0

@@ -66,6 +66,8 @@ class Decided:
         before = _number(record, "from_pct")
         if look.share_pct is None or abs(look.share_pct - before) > NUDGE:
             self._oracles.fail("I4", f"{release.id} rises from {before} % while the route shows {look.share_pct} %")
+        if look.unconfirmed:
+            self._oracles.fail("I4", f"{release.id} rises from {before} %, which its route has not confirmed")
         if look.canary_ready < 1 or look.stable_ready < 1:
             self._oracles.fail(
                 "I4", f"{release.id} rises with {look.canary_ready} canary, {look.stable_ready} stable ready"
@@ -135,6 +137,8 @@ class Decided:
         lane = self._oracles.lanes[name]
         if not self._sim.world.router.guard_up and not self._oracles.ledger.entry(release.id).allowed:
             return
+        if node.look.unconfirmed:
+            self._oracles.fail("I3", f"{release.id} ended as {phase.value} on a route that has not confirmed its 0 %")
         trouble = self._oracles.end_trouble(name, release.canary if phase is Phase.SUCCEEDED else release.stable)
         if trouble is not None and lane.disturbed_s < node.look.begun_s - 1:
             self._oracles.fail("I3", f"{release.id} ended as {phase.value}, but {trouble}")

@@ -39,6 +39,7 @@ class Look:
     readings_ok: bool | None = None
     check_ok: bool | None = None
     share_pct: float | None = None
+    unconfirmed: bool = False
     kills_seen: tuple[str, ...] | None = None
     fresh_route: str = ""
     begun_s: float = 0.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from analysis.model import Role
-from controller.core.model import Phase
+from controller.core.model import Phase, RouteState
 from controller.core.moves import ENDED
 from controller.ports import RouteWrite
 from gates.kill import Engagement, Scope, ScopeKind, Target, Verb, covers, union
@@ -152,6 +152,7 @@ class Oracles:
         part, _, verb = name.partition(".")
         if part == "router":
             self._routed(node, verb, args)
+            node.look.unconfirmed = isinstance(answer, RouteState) and bool(answer.unconfirmed)
         elif name == "store.commit":
             self._decided.committed(node, args[0], answer)
             if args[0].release_kill is not None:

@@ -129,6 +129,7 @@ def draw(seed: int) -> Scenario:
         events += _wishes(rng, plan)
     events += _kills(rng, apps)
     events += _world(rng, apps)
+    events += _late(random.Random(f"{seed}:late"), apps)
     events.sort(key=lambda event: (event.at_s, event.kind, event.args))
     return Scenario(str(seed), apps, tuple(events), draw_mix(rng), sql=seed % 200 == 7)
 
@@ -247,6 +248,17 @@ def _world(rng: random.Random, apps: tuple[AppPlan, ...]) -> list[Event]:
         events += [Event(rng.uniform(5, 150), kind) for _ in range(rng.randint(1, 4) if rng.random() < 0.2 else 0)]
     for plan in apps:
         events += _to_one(rng, plan.app.name)
+    return events
+
+
+def _late(rng: random.Random, apps: tuple[AppPlan, ...]) -> list[Event]:
+    """A proxy that was told a weight and does not say yet that it has taken it, as in a cluster."""
+    events: list[Event] = []
+    for plan in apps:
+        for _ in range(rng.randint(1, 2) if rng.random() < 0.15 else 0):
+            at_s = rng.uniform(2, 120)
+            events.append(Event(at_s, "unconfirmed", (plan.app.name,)))
+            events.append(Event(at_s + rng.choice((2, 8, 20, 50)), "unconfirmed_over", (plan.app.name,)))
     return events
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from controller.core.model import RouteState
 from controller.ports import Fenced, PortError, Store, Unavailable, Unknown
 from controller.runtime import killswitch
 from gates.kill import KillState
@@ -183,6 +184,8 @@ class Simulation:
             raise
         finally:
             self.oracles.writing = None
+        if isinstance(answer, RouteState) and args[0].name in world.unconfirmed:
+            answer = replace(answer, unconfirmed="the proxy has not said yet that it took it")
         self.oracles.landed(node, name, args, answer)
         if name in WRITES and name != "workload.ensure":
             self.note(node.name, name, *_brief(args))

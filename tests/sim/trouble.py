@@ -74,6 +74,10 @@ def happen(sim: Simulation, event: Event) -> None:
             world.incidents.add(event.args[0])
         case "incident_over":
             world.incidents.discard(event.args[0])
+        case "unconfirmed":
+            world.unconfirmed.add(event.args[0])
+        case "unconfirmed_over":
+            world.unconfirmed.discard(event.args[0])
         case "drift":
             _drift(sim, event.args[0], int(event.args[1]))
         case "instances_crash":
@@ -145,6 +149,7 @@ def everything_back(sim: Simulation) -> None:
     world.step_clock(-world.clock_offset_s)
     _file_gone(sim)
     world.incidents.clear()
+    world.unconfirmed.clear()
     for application in world.apps:
         world.sicken(application, False)
     sim.tape.open = False

@@ -111,6 +111,7 @@ class World:
         self.store = store
         self.store_up, self.disk_full = True, False
         self.incidents: set[str] = set()
+        self.unconfirmed: set[str] = set()
         self.apps = {plan.app.name: plan for plan in scenario.apps}
         self.backends = {plan.app.haproxy.backend: plan.app.name for plan in scenario.apps}
         self.router = SimRouter(lambda: self.time_s, moved)

@@ -326,4 +326,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "what a release waited for at 0 rolls it back later",
         (EFFECTS, "AT_ZERO if goes_on else cause.code", "cause.code"),
     ),
+    _mutant(
+        "rises_unconfirmed",
+        "a weight that the proxy has not confirmed counts as live",
+        (RULES, "    if route.unconfirmed:\n", "    if False:\n"),
+        (CHECK, " or route.unconfirmed:\n", ":\n"),
+    ),
+    _mutant(
+        "ends_unconfirmed",
+        "a release ends, and its instances go, before the proxy confirmed that they get nothing",
+        (BACK, "    if seen.route.unconfirmed:\n", "    if False:\n"),
+        (RULES, "    if route.unconfirmed:\n", "    if False:\n"),
+        (CHECK, " and not seen.route.unconfirmed", ""),
+    ),
 )
