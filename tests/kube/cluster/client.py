@@ -165,11 +165,14 @@ class Watching:
                 raise http.client.HTTPException(f"a watch said {line[:80]!r}")
             yield event
 
-    def close(self) -> None:
-        """May be called from another thread, whose reading ends then."""
+    def stop(self) -> None:
+        """From another thread: the one that reads comes to an end, and closes."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # TLS would take its state away under the reader; this ends the bytes below it.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
         self._response.close()
         self._connection.close()
 

@@ -18,6 +18,9 @@ from tests.kube.cluster.real import kubeconfig
 from tests.kube.cluster.small.faults import Faults
 from tests.kube.cluster.small.journal import Call, chosen
 from tests.kube.cluster.small.server import SmallServer
+from tests.kube.cluster.standins.crew import Crew
+from tests.kube.cluster.standins.gateway import Gateway
+from tests.kube.cluster.standins.kubelet import Kubelet
 
 Found = TypeVar("Found")
 Bodies = list[Raw]
@@ -44,6 +47,7 @@ class Cluster:
     namespace: str
     folder: Path
     kinds: dict[str, Resource]
+    crew: Crew
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +84,16 @@ class Cluster:
     @property
     def faults(self) -> Faults:
         return self.server.faults
+
+    @property
+    def kubelet(self) -> Kubelet:
+        """The stand-in for scheduler and kubelets, which a test may tell what becomes of pods."""
+        return self.crew.kubelet
+
+    @property
+    def gateway(self) -> Gateway:
+        """The stand-in for a router's controller."""
+        return self.crew.gateway
 
     @property
     def kubeconfig(self) -> Path:

@@ -16,22 +16,25 @@ from tests.kube.cluster.definitions import install
 from tests.kube.cluster.levels import ADMIN, STAND_INS, TESTED, Level, RealLevel, SmallLevel
 from tests.kube.cluster.raw import Raw, Resource, built_in
 from tests.kube.cluster.real import Real, absent
+from tests.kube.cluster.standins.crew import Crew
 
 
 @dataclass(slots=True)
 class Started:
     level: Level
     kinds: dict[str, Resource]
+    crew: Crew
 
     @contextmanager
     def fresh(self, namespace: str, folder: Path) -> Iterator[Cluster]:
         """A namespace for one test, given up after it, with every trouble ended."""
         body: Raw = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        cluster = Cluster(self.level, namespace, folder, self.kinds)
+        cluster = Cluster(self.level, namespace, folder, self.kinds, self.crew)
         cluster.client.create(built_in("namespaces"), "", body)
         try:
             yield cluster
         finally:
+            self.crew.reset()
             if isinstance(self.level, SmallLevel):
                 self.level.server.faults.clear()
                 self.level.server.come_back()
@@ -60,7 +63,13 @@ def start_real() -> Iterator[Started]:
 def running(level: Level) -> Iterator[Started]:
     client = Client(level.endpoint(ADMIN))
     try:
-        yield Started(level, install(client))
+        kinds = install(client)
+        crew = Crew(level.endpoint(STAND_INS), kinds, controllers=level.controllers)
+        try:
+            crew.start()
+            yield Started(level, kinds, crew)
+        finally:
+            crew.close()
     finally:
         client.close()
         level.close()

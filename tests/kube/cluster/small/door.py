@@ -67,8 +67,7 @@ class Door(http.server.ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self.cut()
-        with self.handling.objects.store.turn:
-            self.handling.objects.store.turn.notify_all()
+        self.handling.objects.store.wake()
         self._thread.join(5)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -36,8 +36,8 @@ from tests.kube.cluster.small.store import Store
 DEFINITIONS = "customresourcedefinitions"
 NOT_UNCONDITIONAL = frozenset({"leases"})
 """Built-in kinds whose PUT must say which version it replaces; custom ones all must."""
-RETURNS_OBJECT = frozenset({"services", "pods", "namespaces"})
-"""Kinds of which a delete answers with the object, even when it is gone."""
+ANNOTATED_BY_STATUS = frozenset({"deployments", "replicasets"})
+"""Kinds whose status door lets annotations in as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Objects:
             raise invalid(served.resource, at.name, [wrong("metadata.uid", body["metadata"]["uid"], told)])
         body["metadata"] |= {field: old[field] for field in (*kept, "resourceVersion") if field in old}
         check(served, body, before)
-        generation = next_generation(served, body, before)
+        generation = next_generation(served, body, before) if not at.subresource else None
         if generation is not None:
             body["metadata"]["generation"] = generation
         return self._gone(at, body) or (before if body == before else self._stored(at, body))
@@ -139,7 +139,11 @@ class Objects:
     def _of_subresource(self, at: Where, before: Raw, body: Raw) -> Raw:
         """Status and the rest are written through different doors."""
         if at.subresource == "status":
-            return {**before, "status": body.get("status") or {}}
+            after = {**before, "status": body.get("status") or {}}
+            if at.served.resource.plural in ANNOTATED_BY_STATUS:
+                annotations = {"annotations": body["metadata"].get("annotations")}
+                after["metadata"] = {**before["metadata"], **annotations}
+            return after
         if "status" not in at.served.resource.subresources or at.served.resource.plural == DEFINITIONS:
             return body
         kept = {key: value for key, value in body.items() if key != "status"}
@@ -161,6 +165,7 @@ class Objects:
             body = self.get(at)
             check_preconditions(at, body, options.get("preconditions") or {})
             grace_s = self._grace_s(at, body, options)
+            body = propagated(body, options.get("propagationPolicy"))
             held = bool(body["metadata"].get("finalizers"))
             if at.served.resource.plural == "namespaces":
                 held = held or bool(body["spec"].get("finalizers"))
@@ -208,6 +213,15 @@ class Objects:
 
     def now(self) -> str:
         return stamp(self.clock())
+
+
+def propagated(body: Raw, policy: str | None) -> Raw:
+    """What is to become of dependents is written down as a finalizer, for the garbage collector."""
+    finalizer = {"Orphan": "orphan", "Foreground": "foregroundDeletion"}.get(policy or "")
+    finalizers = body["metadata"].get("finalizers") or []
+    if finalizer is None or finalizer in finalizers:
+        return body
+    return {**body, "metadata": {**body["metadata"], "finalizers": [*finalizers, finalizer]}}
 
 
 def stamp(at: datetime) -> str:

@@ -36,10 +36,12 @@ class Change:
 
 
 class Store:
-    """All access is under ``turn``, which is also told about every change."""
+    """All access is under ``turn``."""
 
     def __init__(self) -> None:
-        self.turn = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self.turn = threading.Condition(self._lock)
+        self._turns: dict[Kept, threading.Condition] = {}
         self.version = FIRST_VERSION
         self.compacted = FIRST_VERSION
         self._objects: dict[Kept, dict[Place, Raw]] = {}
@@ -75,8 +77,19 @@ class Store:
             self._changes.append(change)
             if len(self._changes) > CHANGES_AT_MOST:
                 self._forget(self._changes[CHANGES_AT_MOST // 2].version)
-            self.turn.notify_all()
+            self.turn_of(kept).notify_all()
             return stored
+
+    def turn_of(self, kept: Kept) -> threading.Condition:
+        """The same lock, told about the changes of one kind only, so that a watch sleeps through all others."""
+        with self._lock:
+            return self._turns.setdefault(kept, threading.Condition(self._lock))
+
+    def wake(self) -> None:
+        """Let every watch look around."""
+        with self._lock:
+            for one in self._turns.values():
+                one.notify_all()
 
     def since(self, version: int) -> Iterator[Change]:
         """Changes after ``version``; every version is one change, so that its place in the list is known."""

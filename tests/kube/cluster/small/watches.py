@@ -66,18 +66,19 @@ class Feed:
                 bookmark_s = end_s
 
     def _next(self, seen: int, until_s: float) -> tuple[list[Change], int]:
-        with self.store.turn:
-            while self.store.version == seen:
-                left_s = until_s - time.monotonic()
-                if left_s <= 0 or self.closed():
-                    return [], seen
-                self.store.turn.wait(left_s)
-            return list(self.store.since(seen)), self.store.version
+        """The changes of this kind. Those of others only move the version on."""
+        kept = self.wanted.served.kept
+        turn = self.store.turn_of(kept)
+        with turn:
+            while True:
+                changes = [one for one in self.store.since(seen) if one.kept == kept]
+                seen, left_s = self.store.version, until_s - time.monotonic()
+                if changes or left_s <= 0 or self.closed():
+                    return changes, seen
+                turn.wait(left_s)
 
     def _told(self, change: Change, matches: Matches) -> Raw | None:
         """What a change is to this watch: an object that leaves its selector is deleted to it."""
-        if change.kept != self.wanted.served.kept:
-            return None
         if self.wanted.namespace and namespace_of(change.body) != self.wanted.namespace:
             return None
         was = change.before is not None and matches(change.before)
