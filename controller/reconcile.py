@@ -13,7 +13,17 @@ from controller.core.model import IntentKind, Observation, Phase, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES
 from controller.observe import look, observe, observe_rest, see_the_rest
-from controller.ports import Commit, Conflict, Fenced, Message, PortError, Ports, StoredApplication, Unknown
+from controller.ports import (
+    Commit,
+    Conflict,
+    Fenced,
+    Message,
+    PortError,
+    Ports,
+    StoredApplication,
+    Unavailable,
+    Unknown,
+)
 from gates.kill import KillAnswerKind
 
 AGAIN_S = 0.05
@@ -43,6 +53,23 @@ class Reconciler:
     def last_seen(self, release_id: str) -> Release | None:
         """The release as of the last pass, for the doors that must work while the store is down."""
         return self._last.get(release_id)
+
+    def recall(self) -> tuple[tuple[str, float], ...]:
+        """Take every release that has not ended into memory, and return each with its wake-up time, due or not: the
+        clock may have been set back. For the start, before the doors open: a kill has to cover the routes these
+        releases were started on, and an abort to find them while the store is down. Raises Unavailable."""
+        found = tuple(self._ports.store.due(float("inf"), CACHED_RELEASES_MAX))
+        for release_id, _ in found:
+            try:
+                release = self._ports.store.release(release_id)
+            except Unavailable:
+                raise
+            except PortError as error:
+                self._ports.log("release_not_known", release_id=release_id, trouble=str(error), page=True)
+                continue
+            if release is not None:
+                self._remember(release)
+        return found
 
     def running(self) -> tuple[Release, ...]:
         return tuple(release for release in list(self._last.values()) if release.phase not in ENDED)

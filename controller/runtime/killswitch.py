@@ -69,7 +69,12 @@ class KillSwitch:
         self._applications, self._application_of, self._running = applications, application_of, running
         self._lock = threading.Lock()
         self._memory = KillState()
+        self._wake: Callable[[str], None] = lambda _id: None
         self._pool = Lanes()
+
+    def wakes(self, wake: Callable[[str], None]) -> None:
+        """What to call with each running release that a released kill has covered: it may go on at once."""
+        self._wake = wake
 
     def state(self) -> KillState:
         """The union of every source. A store that cannot be read makes it unreadable: hold."""
@@ -118,6 +123,9 @@ class KillSwitch:
             self._memory = union((self._memory, KillState(released=frozenset({engagement_id}))))
         self._try("file", lambda: self._file.release(engagement_id))
         self._log("kill_released", kill=engagement_id, actor=actor)
+        for release in self._running():
+            if covers(engagement.scope, _target(release)):
+                self._wake(release.id)
         return engagement
 
     def orphans(self) -> tuple[Engagement, ...]:
@@ -191,7 +199,7 @@ class KillSwitch:
         if scope.kind is ScopeKind.RELEASE:
             app = self._application_of(scope.name)
             targets = [(app, Target(app.environment, app.name, scope.name))] if app is not None else []
-        targets += [(r.app, Target(r.app.environment, r.app.name, r.id)) for r in self._running()]
+        targets += [(r.app, _target(r)) for r in self._running()]
         found: dict[tuple[str, str], Application] = {}
         for app, target in targets:
             if covers(scope, target):
@@ -245,6 +253,10 @@ class KillSwitch:
             state = PENDING if isinstance(error.__cause__, TimeoutError) else FAILED
             return PathAnswer(path, state, trouble, again=isinstance(error, Unavailable | Unknown))
         return PathAnswer(path, EFFECTIVE)
+
+
+def _target(release: Release) -> Target:
+    return Target(release.app.environment, release.app.name, release.id)
 
 
 def _key(app: Application) -> tuple[str, str]:

@@ -48,6 +48,7 @@ class Node:
         jobs = self._jobs()
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
+        switch.wakes(self._queue.add)
         commands = Commands(
             ports,
             self._queue.add,
@@ -62,9 +63,9 @@ class Node:
         """Take what the sources of the kill switch hold, then begin: everything due is looked at within a second."""
         self._switch.load()
         self._directory.refresh()
+        self._take_up()
         self._queue.start()
         self._schedule.start()
-        self._take_up()
 
     def stop(self) -> None:
         """Let running passes end. Weights stay as they are; their leases run out if nobody takes over."""
@@ -88,8 +89,8 @@ class Node:
         )
 
     def _take_up(self) -> None:
-        """Every release that has not ended, due or not: the clock may have been set back since it was stored."""
-        for release_id, wake_at_s in self._ports.store.due(float("inf"), SWEEP_MAX):
+        """Know every release that has not ended before anybody asks for it, and look at each in its time."""
+        for release_id, wake_at_s in self._reconciler.recall():
             self._queue.add(release_id, wake_at_s)
 
     def _sweep(self) -> None:

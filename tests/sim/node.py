@@ -132,6 +132,8 @@ class Node:
         self.switch.load()
         self.epoch = self.store.lead(self.name, self.clock.now_s())
         self.reconciler = Reconciler(self.ports, self.epoch)
+        self.due.passes |= dict(self.reconciler.recall())
+        self.switch.wakes(self.wake)
         self.commands = Commands(
             self.ports, self.wake, lambda: self.epoch, self.reconciler.last_seen, self.sim.new_release_id
         )

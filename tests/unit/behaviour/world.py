@@ -56,6 +56,8 @@ class Moment:
 
 
 class World:
+    loop: Reconciler
+
     def __init__(self, directory: Path, stable: str | None = OLD, **plan: Any) -> None:
         self.clock, self.memory = ManualClock(), MemoryStore()
         self.store = Troubled(self.memory)
@@ -82,7 +84,8 @@ class World:
         """A new controller process on the same world; the one before has stopped or does not know yet."""
         self.epoch = self.memory.lead(f"controller-{self.epoch + 1}", self.clock.now_s())
         store, router = cast(Store, self.store), cast(Router, self.router)
-        self.switch = KillSwitch(store, router, self.kill_file, self.clock, lambda: [self.app], self._app_of, self._log)
+        known = (lambda: [self.app], self._app_of, self._log, lambda: self.loop.running())
+        self.switch = KillSwitch(store, router, self.kill_file, self.clock, *known)
         self.switch.load()
         self.ports = Ports(
             store,

@@ -13,7 +13,7 @@ import pytest
 from analysis.model import Role
 from api.http.views import ready_view
 from controller.core.model import Phase
-from controller.ports import Message, Store, Unavailable
+from controller.ports import Message, Refused, Store, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.node import REST, Node
 from controller.wishes import Submission
@@ -86,6 +86,57 @@ def test_a_node_that_starts_after_the_clock_was_set_back_still_knows_what_is_not
     assert stage.node._queue.depth() == 0
     stage.node._take_up()
     assert stage.node._queue.depth() == 1
+
+
+@pytest.fixture
+def restarted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A new process right after its start: its doors are open, and no pass was made yet. A release runs, and the
+    application was edited since it was started: it names another backend now."""
+    world = stage.world
+    world.deploy()
+    world.until_live(10)
+    world.app = replace(world.app, router=replace(world.app.haproxy, backend="elsewhere"))
+    world.fake_router.add(world.app)
+    world.commands.register(world.app, "ann")
+    world.switch.close()
+    world.lead()
+    stage.node = node_of(world, stage.receiver)
+    for part in (stage.node._queue, stage.node._schedule):
+        monkeypatch.setattr(part, "start", lambda: None)
+    stage.node.start()
+    return stage
+
+
+def test_a_kill_right_after_a_restart_covers_the_route_that_a_running_release_was_started_on(restarted: Stage) -> None:
+    world = restarted.world
+    engaged = world.switch.engage(Verb.REVERT, parse_scope("application:shop"), "ann")
+    assert {path.path for path in engaged.paths} >= {"route:shop", "route:shop@shop"}
+    assert world.fake_router.read(world.newest().app).live_pct == 0
+
+
+def test_a_node_that_starts_goes_on_past_a_release_that_cannot_be_read(stage: Stage) -> None:
+    stage.world.deploy()
+    stage.world.store.fail(Refused("planted by the test: a damaged row"), "release")
+    stage.node._take_up()
+    assert stage.world.told[-1]["event"] == "release_not_known"
+    assert stage.node._queue.depth() == 1
+
+
+def test_a_node_does_not_start_on_a_store_that_cannot_say_what_runs(stage: Stage) -> None:
+    stage.world.deploy()
+    stage.world.store.fail(Unavailable("planted by the test"), "release")
+    with pytest.raises(Unavailable):
+        stage.node._take_up()
+
+
+def test_the_release_of_a_kill_wakes_what_it_covered_and_nothing_else(stage: Stage) -> None:
+    release = stage.world.deploy()
+    stage.node._run(release.id)
+    for scope, woken in (("application:other", 0), ("application:shop", 1)):
+        engaged = stage.world.switch.engage(Verb.REVERT, parse_scope(scope), "ann").engagement
+        stage.node._run(release.id)
+        stage.world.switch.release(engaged.id, "ann", "all well")
+        assert stage.node._queue.depth() == woken
 
 
 def test_health_names_every_heartbeat(stage: Stage) -> None:
