@@ -1,0 +1,118 @@
+"""The benchmark's door to the production judge: counters in, ``continue``, ``rollback`` or ``promote`` out.
+
+It holds no statistics of its own. Counters become the raw samples that Prometheus would have returned, and the judge
+that the controller runs reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from analysis.judge import judge, new_state, next_step
+from analysis.model import AnalysisSpec, Judgement, Outcome, Point, Reading, Readings, Role, Series, Verdict
+from analysis.spec import parse_analysis
+
+Counters: TypeAlias = Mapping[str, Any]
+"""``{"requests": int, "errors": int, "buckets": {le: cumulative count}}`` of one version or of one pod."""
+
+START_S = 1_000_000.0  # of the release on the judge's clock; any moment would do
+TOTAL, BAD, BUCKETS = 'requests{v="$role"}', 'errors{v="$role"}', 'seconds_bucket{v="$role"}'
+SLOW_FRACTION = 0.01  # "p99 at most the limit" in words of the share of slow requests
+
+
+def spec_of(context: Mapping[str, Any], analysis: Mapping[str, Any] | None = None) -> AnalysisSpec:
+    """The defaults, with the objectives that the context names."""
+    counter = {"name": "errors", "total": [TOTAL], "bad": [BAD], "sloBadFraction": context["slo_error"]}
+    latency = {
+        "name": "latency",
+        "buckets": [BUCKETS],
+        "slow": context["slo_latency"],
+        "sloBadFraction": SLOW_FRACTION,
+    }
+    metrics = {"prometheus": "http://127.0.0.1:9090", "counters": [counter], "latency": [latency]}
+    return parse_analysis(metrics, dict(analysis or {}))
+
+
+class ProductionJudge:
+    """One release. ``early`` promotes as soon as the judge allows it after the minimum bake, else at the horizon."""
+
+    def __init__(self, context: Mapping[str, Any], spec: AnalysisSpec, early: bool = False, bake_s: float = 300.0):
+        self.spec, self.early, self.bake_s = spec, early, bake_s
+        self.horizon_s = float(context["horizon"])
+        self.steps: list[tuple[float, float]] = list(context.get("weight_steps") or [(0.0, context["weight"])])
+        self.state = new_state(START_S)
+        self.samples: dict[tuple[Role, str, str, float | None], tuple[Point, ...]] = {}
+        self.step = 0
+        self.verdict: Verdict | None = None
+
+    def observe(
+        self,
+        t: float,
+        canary: Counters | None,
+        stable: Counters | None,
+        pods: Mapping[str, Any] | None = None,
+    ) -> str:
+        """``pods`` optionally gives the counters of each pod: ``{"canary": {name: counters}, "stable": {...}}``."""
+        readings = self._readings(START_S + t, canary, stable, pods or {})
+        if t < 0:
+            return "continue"
+        self._step_at(t)
+        weight_pct = 100 * self.steps[self.step][1]
+        self.state, self.verdict = judge(self.spec, self.state, readings, START_S + t, weight_pct)
+        if self.verdict.judgement in (Judgement.FAIL, Judgement.TRIP):
+            return "rollback"
+        ripe = t >= self.horizon_s or (self.early and t >= self.steps[self.step][0] + self.bake_s)
+        last = self.step == len(self.steps) - 1
+        return "promote" if ripe and last and self.verdict.may_promote else "continue"
+
+    def _step_at(self, t: float) -> None:
+        step = max(index for index, (from_s, _) in enumerate(self.steps) if from_s <= max(t, self.steps[0][0]))
+        if step != self.step:
+            self.step, self.state = step, next_step(self.state, START_S + t)
+
+    def _readings(
+        self, at_s: float, canary: Counters | None, stable: Counters | None, pods: Mapping[str, Any]
+    ) -> Readings:
+        items: list[Reading] = []
+        for role, counters in ((Role.CANARY, canary), (Role.STABLE, stable)):
+            self._keep(role, at_s, dict(_named(pods.get(role.value))) or ({"": counters} if counters else {}))
+            found = [(key, points) for key, points in self.samples.items() if key[0] is role]
+            for metric in (TOTAL, BAD, BUCKETS):
+                series = tuple(
+                    Series(f"{pod} {le}", points, le, pod) for (_, name, pod, le), points in found if name == metric
+                )
+                items.append(Reading(metric, role, Outcome.OK if series else Outcome.NO_SERIES, series))
+        return Readings(at_s, tuple(items))
+
+    def _keep(self, role: Role, at_s: float, by_pod: Mapping[str, Counters]) -> None:
+        """The last two samples of each series: what a longer window would add was counted before."""
+        for pod, counters in by_pod.items():
+            values = [(TOTAL, None, counters["requests"]), (BAD, None, counters["errors"])]
+            values += [(BUCKETS, le, count) for le, count in counters["buckets"].items()]
+            for metric, le, value in values:
+                key = (role, metric, pod, le)
+                self.samples[key] = (*self.samples.get(key, ())[-1:], Point(at_s, float(value)))
+
+
+def _named(pods: Any) -> Iterator[tuple[str, Counters]]:
+    """A mapping from name to counters, or a plain sequence of them."""
+    if isinstance(pods, Mapping):
+        yield from ((str(name), counters) for name, counters in pods.items() if counters is not None)
+    elif pods is not None:
+        yield from ((str(number), counters) for number, counters in enumerate(pods) if counters is not None)
+
+
+def factory(context: Mapping[str, Any]) -> ProductionJudge:
+    """The production judge at its defaults; promotion at the horizon only."""
+    return ProductionJudge(context, spec_of(context))
+
+
+def factory_early(context: Mapping[str, Any]) -> ProductionJudge:
+    """The same, promoting as soon as the evidence suffices and the minimum bake is over."""
+    return ProductionJudge(context, spec_of(context), early=True)
+
+
+def tuned(**analysis: Any) -> Callable[[Mapping[str, Any]], ProductionJudge]:
+    """The production judge with some settings of the ``analysis:`` block."""
+    return lambda context: ProductionJudge(context, spec_of(context, analysis))
