@@ -84,7 +84,7 @@ def test_a_creation_is_posted_to_the_collection(tmp_path: Path) -> None:
     assert (heard.method, heard.path) == ("POST", "/api/v1/namespaces/shop/configmaps")
     assert heard.headers["content-type"] == "application/json"
     assert heard.query == {"fieldManager": "interlock", "dryRun": "All"}
-    assert heard.json() == body
+    assert heard.json() == {"apiVersion": "v1", "kind": "ConfigMap"} | body
 
 
 def test_a_deletion_names_the_very_object_and_lets_what_it_owns_go_after_it(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from controller.adapters.kube.kinds import POD, Raw
 from controller.adapters.kube.watching import Cache, Pace, Scope
 from tests.kube.scripted import Heard, Scripted, Wire, client, scripted
 
+RAW_ONLY = ["what no projection keeps"]
 SHOP = Scope(POD, "shop")
 QUICK = Pace(stream_s=30, silence_s=40, first_pause_s=0.02, longest_pause_s=0.1, chance=lambda: 0.0)
 
 
 def pod(name: str, version: int, phase: str = "Running", namespace: str = "shop") -> Raw:
-    meta = {"name": name, "namespace": namespace, "resourceVersion": str(version), "managedFields": ["x" * 100]}
+    meta = {"name": name, "namespace": namespace, "resourceVersion": str(version), "managedFields": RAW_ONLY}
     return {"metadata": meta, "status": {"phase": phase}}
 
 

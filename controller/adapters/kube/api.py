@@ -87,9 +87,11 @@ class KubeApi:
         raise Refused(f"{call}: more than {PAGES_MAX * limit} objects; name a namespace or a narrower selector")
 
     def create(self, kind: Kind, namespace: str | None, body: Raw, dry_run: bool = False) -> Raw:
+        """``body`` may leave out its apiVersion and kind."""
+        whole = {"apiVersion": kind.api_version, "kind": kind.name} | body
         name = str(body.get("metadata", {}).get("name", ""))
         call = Call("create", kind, namespace, name, writes=not dry_run)
-        return self._transport.ask(call, Request("POST", kind.collection(namespace), _written(dry_run), body))
+        return self._transport.ask(call, Request("POST", kind.collection(namespace), _written(dry_run), whole))
 
     def patch(
         self,

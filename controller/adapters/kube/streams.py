@@ -14,6 +14,7 @@ from urllib3.response import BaseHTTPResponse
 
 from controller.adapters.kube.errors import Call, failure, unanswered
 from controller.adapters.kube.kinds import Raw
+from controller.ports import PortError
 
 LINE_BYTES_MAX = 4 * 1024 * 1024
 """One object, which etcd bounds at 1.5 MiB, with room for its encoding."""
@@ -33,10 +34,14 @@ class EventStream(Iterator[Raw]):
         self._interrupted = threading.Event()
 
     def __next__(self) -> Raw:
-        while not self._lines:
-            if self._interrupted.is_set() or not self._fill():
-                raise StopIteration
-        return self._event(self._lines.popleft())
+        try:
+            while not self._lines:
+                if self._interrupted.is_set() or not self._fill():
+                    raise StopIteration
+            return self._event(self._lines.popleft())
+        except (StopIteration, PortError):
+            self.close()
+            raise
 
     def interrupt(self) -> None:
         """From any thread: whoever waits for the next event gets the end of the stream at once."""
@@ -45,7 +50,7 @@ class EventStream(Iterator[Raw]):
             self._response.shutdown()
 
     def close(self) -> None:
-        """By the thread that reads, when it is done. The connection is not used again."""
+        """By the thread that reads, when it is done before the stream is. The connection is not used again."""
         self._response.close()
 
     def _fill(self) -> bool:
