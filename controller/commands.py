@@ -77,7 +77,7 @@ class Commands:
         return registered
 
     def unregister(self, name: str, actor: str, answered: Answered | None = None) -> None:
-        """Forget an application. Refused while a release of it is running."""
+        """Forget an application, and give back what it runs on as it serves now. Refused while a release is running."""
         tried(name, lambda: self._unregister_once(name, actor, answered))
 
     def _unregister_once(self, name: str, actor: str, answered: Answered | None) -> None:
@@ -85,6 +85,8 @@ class Commands:
         active = self._ports.store.active(name)
         if active:
             raise Rejected("active_release", f"{active[0].id} is still running: abort it first", release=active[0].id)
+        self._ports.router.forget(stored.app)
+        self._ports.workload(stored.app).forget(stored.app)
         record = self._draft("application_deleted", actor, name, app=stored.app)
         gone = replace(stored, deleted=True)
         self._ports.store.commit(Commit(records=(record,), application=gone, answered=answered))
