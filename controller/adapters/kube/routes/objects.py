@@ -1,0 +1,241 @@
+"""Reads and patches one route object at a time. Each write is conditional on the version that was read in the same
+call; what a change means is decided by pure functions that are asked again after every new read."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.errors import Missing
+from controller.adapters.kube.kinds import ENDPOINT_SLICE, INGRESS, Kind, Raw
+from controller.adapters.kube.routes.kinds import strategies
+from controller.adapters.kube.routes.patching import Change, Steps, annotation_steps, at_version, objects_in
+from controller.adapters.kube.routes.record import ROUTE, Record, encode_record, read_record
+from controller.adapters.kube.routes.replicas import SERVICE_LABEL
+from controller.adapters.kube.routes.strategy import Found, Look, Strategy
+from controller.adapters.kube.routes.tries import Tries
+from controller.core.targets import KubernetesRoute, RouteKind, RouteObject
+from controller.ports import Clock, Conflict, Refused, Unavailable, Unknown
+
+
+class Beside(Enum):
+    """Whether to read what a kind has to look at beside the object itself."""
+
+    NO = "no"
+    IF_BUSY = "where a canary may have traffic"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One object as it was read. ``record`` is None when it carries none."""
+
+    found: Found
+    record: Record | None
+    look: Look
+
+    @property
+    def known(self) -> Record:
+        return self.record or Record()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of change. ``decide`` gives the new record, or raises; ``weigh`` the weight to bring the object to, or
+    None to leave it. ``once``: what may have been done is not done again."""
+
+    decide: Callable[[str, Record], Record]
+    weigh: Callable[[Record, Seen], int | None]
+    take: bool = False
+    beside: Beside = Beside.IF_BUSY
+    stops: bool = False
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be sent: ``record`` in the annotation, ``change`` on the rest. ``weight_pct`` None: the rest stays."""
+
+    seen: Seen
+    record: Record
+    change: Change
+    weight_pct: int | None
+
+
+Get = Callable[[Kind, str, str], Raw]
+
+
+class RouteObjects:
+    """Safe for threads. ``wait`` is how it pauses between tries, by seconds."""
+
+    def __init__(self, api: KubeApi, clock: Clock, wait: Callable[[float], None]) -> None:
+        self._api, self._clock, self._wait = api, clock, wait
+        self._strategies: Mapping[RouteKind, Strategy] = strategies()
+        self._lock = threading.Lock()
+        self._drifts: dict[tuple[str, RouteObject], int] = {}
+
+    def strategy(self, one: RouteObject) -> Strategy:
+        return self._strategies[one.kind]
+
+    def see(self, route: KubernetesRoute, one: RouteObject, beside: Beside, get: Get | None = None) -> Seen:
+        """``get`` reads single objects, by default from the server. Raises Refused or Unavailable."""
+        strategy, get = self.strategy(one), get or self._api.get
+        found = Found(route, one, None)
+        try:
+            found = replace(found, carrier=get(strategy.kind, route.namespace, strategy.carrier(one)))
+        except Missing as missing:
+            if not strategy.owned:
+                raise Missing(f"{_missing(found)} ({missing})") from missing
+            beside = Beside.YES
+        return self._as_seen(replace(found, beside=self._beside(found, beside, get)))
+
+    def planned(self, seen: Seen, step: Step) -> Plan | None:
+        """What ``step`` sends; None when all of it is there. Raises what forbids it."""
+        strategy, found = self.strategy(seen.found.one), seen.found
+        record = seen.record or self._first_record(seen)
+        after = step.decide(found.where, record)
+        weight_pct = step.weigh(after, seen)
+        change = Change()
+        if weight_pct is not None and found.carrier is not None:
+            change = strategy.shift(found, weight_pct, step.take)
+        moved = found.carrier is None or change.steps or annotation_steps(found.carrier, change.annotations)
+        if seen.record is not None and seen.look.edited and weight_pct is not None and moved:
+            after = replace(after, drift=record.drift + 1, revision=max(after.revision, record.revision + 1))
+        if not moved and after == seen.record:
+            return None
+        return Plan(seen, after, change, weight_pct)
+
+    def carry_out(self, route: KubernetesRoute, one: RouteObject, step: Step, seen: Seen | None = None) -> Seen:
+        """Do ``step``, whatever else happens to the object meanwhile, and return what the server made of it.
+
+        After each failure it is read and decided anew, so that nothing is repeated blindly.
+        """
+        tries = Tries(self._clock, self._wait, step.stops)
+        sent: Plan | None = None
+        while True:
+            try:
+                seen = seen or self.see(route, one, step.beside)
+            except Unavailable as error:
+                tries.failed(error)
+                continue
+            if sent is not None and step.once:
+                return _found_done(seen, sent, tries)
+            plan = self.planned(seen, step)
+            if plan is None:
+                return seen
+            try:
+                return self._sent(plan)
+            except (Conflict, Unknown, Unavailable) as error:
+                sent, seen = plan if isinstance(error, Unknown) else sent, None
+                tries.failed(error)
+
+    def give_back(self, route: KubernetesRoute, one: RouteObject) -> None:
+        """Nothing of ours is left, all traffic is on stable; done already is done."""
+        strategy = self.strategy(one)
+        tries = Tries(self._clock, self._wait, stops=False)
+        while True:
+            try:
+                seen = self.see(route, one, Beside.NO)
+                if seen.found.carrier is not None:
+                    self._given_back(strategy, seen, seen.found.carrier)
+            except (Conflict, Unknown) as error:
+                tries.failed(error)
+                continue
+            except Missing:
+                pass
+            break
+        with self._lock:
+            self._drifts.pop((route.namespace, one), None)
+
+    def rehearse(self, plan: Plan) -> Seen:
+        """What the server would make of it: its schema, its admission and our rights are asked, nothing is changed."""
+        return self._as_seen(replace(plan.seen.found, carrier=self._send(plan, dry_run=True)), plan.record)
+
+    def _given_back(self, strategy: Strategy, seen: Seen, carrier: Raw) -> None:
+        namespace, name = seen.found.route.namespace, carrier["metadata"]["name"]
+        if strategy.owned:
+            version = carrier["metadata"]["resourceVersion"]
+            self._api.delete(strategy.kind, namespace, name, resource_version=version)
+            return
+        change = strategy.given_back(seen.found, seen.known.found)
+        steps = change.steps + annotation_steps(carrier, {**change.annotations, ROUTE: None})
+        if steps:
+            self._api.patch(strategy.kind, namespace, name, [at_version(carrier), *steps])
+
+    def _beside(self, found: Found, beside: Beside, get: Get) -> tuple[Raw, ...] | None:
+        route, kind = found.route, self.strategy(found.one).kind
+        if beside is Beside.NO:
+            return None
+        if kind == INGRESS:
+            try:
+                return (get(INGRESS, route.namespace, found.one.name),)
+            except Missing:
+                return ()
+        if kind == ENDPOINT_SLICE:
+            busy = bool(objects_in(found.carrier, "endpoints")) or _weight_pct(found) > 0
+            if beside is Beside.YES or busy:
+                selector = f"{SERVICE_LABEL} in ({route.service},{route.canary_service})"
+                return tuple(self._api.list(ENDPOINT_SLICE, route.namespace, selector).items)
+        return None
+
+    def _as_seen(self, found: Found, written: Record | None = None) -> Seen:
+        record = written or (read_record(found.carrier) if found.carrier is not None else None)
+        look = self.strategy(found.one).shown(found, record.weight_pct if record else 0)
+        if record is not None:
+            with self._lock:
+                self._drifts[(found.route.namespace, found.one)] = record.drift
+        return Seen(found, record, look)
+
+    def _first_record(self, seen: Seen) -> Record:
+        """Of an object that carries none. When it did before, somebody has taken it away: that is a drift too."""
+        found = seen.found
+        with self._lock:
+            drift = self._drifts.get((found.route.namespace, found.one))
+        as_found = self.strategy(found.one).as_found(found) if found.carrier is not None else ()
+        return Record(found=as_found, drift=0 if drift is None else drift + 1)
+
+    def _sent(self, plan: Plan) -> Seen:
+        if plan.change.builds:
+            must_be(self.rehearse(plan), plan)
+        return self._as_seen(replace(plan.seen.found, carrier=self._send(plan)))
+
+    def _send(self, plan: Plan, dry_run: bool = False) -> Raw:
+        found, strategy = plan.seen.found, self.strategy(plan.seen.found.one)
+        annotations = {**plan.change.annotations, ROUTE: encode_record(plan.record)}
+        if found.carrier is None:
+            body = strategy.born(found)
+            meta = {**body["metadata"], "annotations": {**body["metadata"].get("annotations", {}), **annotations}}
+            return self._api.create(strategy.kind, found.route.namespace, {**body, "metadata": meta}, dry_run=dry_run)
+        steps: Steps = [at_version(found.carrier), *plan.change.steps, *annotation_steps(found.carrier, annotations)]
+        name = strategy.carrier(found.one)
+        return self._api.patch(strategy.kind, found.route.namespace, name, steps, dry_run=dry_run)
+
+
+def _found_done(seen: Seen, sent: Plan, tries: Tries) -> Seen:
+    """Whether a write without an answer was done. If not, it may still be under way."""
+    if seen.record == sent.record:
+        return seen
+    assert tries.unknown is not None, "only a write can be unknown"
+    raise tries.unknown
+
+
+def must_be(rehearsed: Seen, plan: Plan) -> None:
+    """Raises Refused when the server would make something else of the plan than was meant."""
+    if plan.weight_pct != rehearsed.look.live_pct or rehearsed.look.differs:
+        raise Refused(
+            f"the API server drops part of what {rehearsed.found.where} needs for {plan.weight_pct} %: its definition "
+            f"(CRD) is too old for the header, cookie or mirror of this application ({rehearsed.look.differs})"
+        )
+
+
+def _missing(found: Found) -> str:
+    name = f"{found.where} is missing"
+    return f"{name}: create it, with a rule that sends to the Service {found.route.service}, or name another route"
+
+
+def _weight_pct(found: Found) -> int:
+    record = read_record(found.carrier) if found.carrier is not None else None
+    return record.weight_pct if record else 0
