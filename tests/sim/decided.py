@@ -135,9 +135,10 @@ class Decided:
         on a route that this release never asked anything of."""
         name = release.app.name
         lane = self._oracles.lanes[name]
-        if not self._sim.world.router.guard_up and not self._oracles.ledger.entry(release.id).allowed:
+        routed = bool(self._oracles.ledger.entry(release.id).allowed)
+        if not routed and not self._sim.world.router.guard_up:
             return
-        if node.look.unconfirmed:
+        if routed and node.look.unconfirmed:
             self._oracles.fail("I3", f"{release.id} ended as {phase.value} on a route that has not confirmed its 0 %")
         trouble = self._oracles.end_trouble(name, release.canary if phase is Phase.SUCCEEDED else release.stable)
         if trouble is not None and lane.disturbed_s < node.look.begun_s - 1:

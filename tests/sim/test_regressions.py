@@ -79,3 +79,16 @@ def test_a_route_that_was_unreadable_at_weight_0_does_not_roll_a_good_version_ba
     )
     assert met(result, "lease_expired", "code='at_zero'", "'authority': 'start_check'")
     assert result.first_phase is Phase.SUCCEEDED
+
+
+def test_a_release_that_never_had_traffic_ends_on_a_route_that_tells_nothing() -> None:
+    result = told(
+        "never-routed",
+        Event(2.5, "haproxy_down"),
+        Event(2.5, "unconfirmed", ("shop",)),
+        Event(8.0, "abort", ("shop",)),
+        Event(60.0, "haproxy_down_over"),
+        Event(60.0, "unconfirmed_over", ("shop",)),
+    )
+    assert met(result, "haproxy_down", "'to_phase': 'failed', 'code': 'aborted'", "haproxy_down_over")
+    assert result.first_phase is Phase.FAILED
