@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.kube.cluster.raw import Raw
@@ -21,8 +22,10 @@ def fill(plural: str, body: Raw) -> None:
         "endpointslices": of_slice,
         "namespaces": of_namespace,
         "events": of_event,
+        "leases": of_lease,
         "horizontalpodautoscalers": of_autoscaler,
         "ingresses": of_balanced,
+        "poddisruptionbudgets": of_budget,
         "customresourcedefinitions": of_definition,
         "controllerrevisions": of_revision,
     }.get(plural, lambda _body: None)(body)
@@ -66,7 +69,12 @@ def of_pod(body: Raw) -> None:
     of_pod_spec(spec)
     default(spec, enableServiceLinks=True, preemptionPolicy="PreemptLowerPriority", priority=0)
     default(spec, tolerations=[tolerated("not-ready"), tolerated("unreachable")])
-    default(body.setdefault("status", {}), phase="Pending", qosClass="BestEffort")
+    status = body.setdefault("status", {})
+    default(status, phase="Pending", qosClass="BestEffort")
+    for condition in status.get("conditions") or []:
+        condition.setdefault("lastProbeTime", None)
+    for container in status.get("containerStatuses") or []:
+        default(container, lastState={})
 
 
 def tolerated(trouble: str) -> Raw:
@@ -162,6 +170,19 @@ def of_autoscaler(body: Raw) -> None:
 
 def of_balanced(body: Raw) -> None:
     default(body.setdefault("status", {}), loadBalancer={})
+
+
+def of_budget(body: Raw) -> None:
+    status = body.setdefault("status", {})
+    default(status, disruptionsAllowed=0, currentHealthy=0, desiredHealthy=0, expectedPods=0)
+
+
+def of_lease(body: Raw) -> None:
+    for field in ("renewTime", "acquireTime"):
+        text = (body.get("spec") or {}).get(field)
+        if text is not None:
+            at = datetime.fromisoformat(text).astimezone(UTC)
+            body["spec"][field] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def of_revision(body: Raw) -> None:

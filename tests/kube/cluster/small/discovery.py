@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tests.kube.cluster.raw import Raw
 from tests.kube.cluster.small.failures import no_page
-from tests.kube.cluster.small.kinds import Kinds
+from tests.kube.cluster.small.kinds import Kinds, Served
 
+CUSTOM_VERBS = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]
 VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSION: Raw = {
     "major": "1",
@@ -49,14 +50,19 @@ def group_of(kinds: Kinds, group: str) -> Raw:
     return {"name": group, "versions": listed, "preferredVersion": listed[0]}
 
 
+def verbs_of(served: list[Served]) -> list[str]:
+    return CUSTOM_VERBS if served[0].custom else VERBS
+
+
 def resources(kinds: Kinds, group: str, version: str) -> Raw:
-    found = [one.resource for one in kinds.all() if (one.resource.group, one.resource.version) == (group, version)]
+    here = [one for one in kinds.all() if (one.resource.group, one.resource.version) == (group, version)]
+    found = [one.resource for one in here]
     if not found:
         raise no_page()
     listed: list[Raw] = []
     for one in sorted(found, key=lambda resource: resource.plural):
         same = {"namespaced": one.namespaced, "kind": one.kind}
-        listed.append({"name": one.plural, "singularName": one.kind.lower(), **same, "verbs": VERBS})
+        listed.append({"name": one.plural, "singularName": one.kind.lower(), **same, "verbs": verbs_of(here)})
         for below in one.subresources:
             verbs = ["create"] if below in ("binding", "token") else ["get", "patch", "update"]
             listed.append({"name": f"{one.plural}/{below}", "singularName": "", **same, "verbs": verbs})

@@ -66,6 +66,8 @@ def unsupported(field: str, value: object, allowed: tuple[str, ...]) -> Cause:
 def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None:
+        return "map[string]string(nil)"
     if isinstance(value, dict):
         pairs = " ".join(f'"{key}":"{value[key]}"' for key in sorted(value)).replace('" "', '", "')
         return "map[string]string{" + pairs + "}"
@@ -125,16 +127,24 @@ def expired(message: str, metadata: Raw | None = None) -> ApiError:
     return ApiError(410, "Expired", message, metadata=metadata)
 
 
-def unsupported_media(message: str) -> ApiError:
-    return ApiError(415, "UnsupportedMediaType", message)
+def unsupported_media(message: str, details: Raw | None = None) -> ApiError:
+    return ApiError(415, "UnsupportedMediaType", message, details)
 
 
 def invalid(resource: Resource, name: str, causes: list[Cause]) -> ApiError:
-    listed = ", ".join(f"{one.field}: {one.message}" for one in causes)
-    told = listed if len(causes) == 1 else f"[{listed}]"
+    texts = list(dict.fromkeys(f"{one.field}: {one.message}" for one in causes))
+    told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = details_of(resource, name, kind=resource.kind)
     details["causes"] = [{"reason": one.reason, "message": one.message, "field": one.field} for one in causes]
     return ApiError(422, "Invalid", f'{resource.qualified_kind} "{name}" is invalid: {told}', details)
+
+
+def without_version(resource: Resource, name: str) -> ApiError:
+    told = "Invalid value: 0x0: must be specified for an update"
+    cause = {"reason": "FieldValueInvalid", "message": told, "field": "metadata.resourceVersion"}
+    details = details_of(resource, name) | {"causes": [cause]}
+    message = f'{resource.qualified} "{name}" is invalid: metadata.resourceVersion: {told}'
+    return ApiError(422, "Invalid", message, details)
 
 
 def patch_failed() -> ApiError:

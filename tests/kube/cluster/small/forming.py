@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from tests.kube.cluster.raw import Raw
-from tests.kube.cluster.small import defaults, rules, schema, typed
-from tests.kube.cluster.small.failures import ApiError, Cause, bad_request, invalid, required
+from tests.kube.cluster.small import defaults, rules, schema, shapes, typed
+from tests.kube.cluster.small.failures import ApiError, Cause, bad_request, invalid, required, wrong
 from tests.kube.cluster.small.kinds import Served, wrong_definition
-from tests.kube.cluster.small.names import wrong_metadata, wrong_name
+from tests.kube.cluster.small.names import wrong_finalizers, wrong_metadata, wrong_name
 from tests.kube.cluster.small.typed import METADATA
 
 OUTSIDE_SPEC = ("metadata", "status", "apiVersion", "kind")
@@ -21,6 +22,9 @@ OTHER_NAMESPACE = "the namespace of the provided object does not match the names
 def addressed(served: Served, body: Any, namespace: str) -> Raw:
     """The object with its kind checked and its namespace set."""
     resource = served.resource
+    if isinstance(body, dict) and not served.custom:
+        # What a path says need not be said again.
+        body = {"kind": resource.kind, "apiVersion": resource.api_version, **body}
     if not isinstance(body, dict) or not body.get("kind") or not body.get("apiVersion"):
         kind = resource.kind
         raise bad_request(f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind")
@@ -41,6 +45,10 @@ def other_kind(served: Served, body: Raw) -> str:
     if served.custom and body["apiVersion"] != resource.api_version:
         told = f"the API version in the data ({body['apiVersion']}) does not match"
         return f"{told} the expected API version ({resource.api_version})"
+    if served.custom:
+        name = str((body.get("metadata") or {}).get("name", ""))
+        sent = replace(resource, kind=str(body["kind"]))
+        raise invalid(sent, name, [wrong("kind", body["kind"], f"must be {resource.kind}")])
     told = f'{body["kind"]} in version "{version}" cannot be handled as a {resource.kind}'
     return f'{told}: no kind "{body["kind"]}" is registered for version "{body["apiVersion"]}"'
 
@@ -62,7 +70,7 @@ def formed(served: Served, body: Raw, misread: Any) -> Raw:
     if told:
         raise misread(told)
     if served.schema is None:
-        body = typed.tidied(plural, body)
+        body = typed.tidied(plural, shapes.known(plural, body))
         defaults.fill(plural, body)
         return body
     metadata = {key: value for key, value in typed.tidied_metadata(body["metadata"]).items() if key in METADATA}
@@ -90,19 +98,17 @@ def check(served: Served, body: Raw, before: Raw | None) -> None:
     if before is None:
         cause = wrong_name(served.resource.plural, body["metadata"]["name"])
         causes += [cause] if cause else []
-    causes += wrong_metadata(body["metadata"], before["metadata"] if before else None)
+    # Kubernetes looks at the metadata of an update twice, and says so.
+    causes += wrong_metadata(body["metadata"], before["metadata"] if before else None) * (2 if before else 1)
+    causes += wrong_finalizers(body["metadata"]) if not served.custom else []
     if served.schema is not None:
-        causes += schema.wrongs(without_metadata(body), served.schema)
+        causes += schema.wrongs(body, served.schema)
     else:
         causes += rules.wrongs(served.resource.plural, body, before)
     if served.resource.plural == "customresourcedefinitions":
         causes += wrong_definition(body)
     if causes:
         raise invalid(served.resource, body["metadata"]["name"], causes)
-
-
-def without_metadata(body: Raw) -> Raw:
-    return {key: value for key, value in body.items() if key not in ("metadata", "apiVersion", "kind")}
 
 
 def spec_of(body: Raw) -> Raw:
@@ -118,6 +124,8 @@ def next_generation(served: Served, body: Raw, before: Raw) -> int | None:
     if served.resource.plural == "deployments":
         # A Deployment's annotations are part of what its controller has to look at.
         changed |= body["metadata"].get("annotations") != before["metadata"].get("annotations")
+    if served.resource.plural == "endpointslices":
+        changed |= body["metadata"].get("labels") != before["metadata"].get("labels")
     if served.custom and "status" not in served.resource.subresources:
         changed |= body.get("status") != before.get("status")
     return int(now) + int(changed)

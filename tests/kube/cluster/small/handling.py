@@ -19,6 +19,7 @@ from tests.kube.cluster.small.failures import (
     no_method,
     no_page,
     no_resource,
+    not_found,
     unsupported_media,
 )
 from tests.kube.cluster.small.kinds import Kinds
@@ -73,7 +74,7 @@ class Handling:
             case "deletecollection":
                 return 200, self._emptied(at, request)
             case "create":
-                code, body = 201, self.objects.create(at, json_of(request.body))
+                code, body = 201, self.objects.create(at, json_of(request.body), request.body)
             case "delete":
                 return 200, self._deleted(at, request)
             case "patch":
@@ -107,7 +108,7 @@ class Handling:
     def _patched(self, at: Where, request: Request) -> Raw:
         kind = request.content_type.split(";")[0]
         if kind not in ("application/merge-patch+json", "application/json-patch+json") and not at.served.custom:
-            raise unsupported_media("415: Unsupported Media Type")
+            raise unsupported_media("415: Unsupported Media Type", {})
         return self.objects.patch(at, request.content_type, request.body)
 
     def _deleted(self, at: Where, request: Request) -> Raw:
@@ -162,7 +163,7 @@ def query_of(query: Mapping[str, str]) -> lists.Query:
     try:
         limit = int(query.get("limit") or 0)
     except ValueError as broken:
-        raise bad_request(f"limit: {broken}") from None
+        raise bad_request(f'strconv.ParseInt: parsing "{query["limit"]}": invalid syntax') from broken
     return lists.Query(
         query.get("labelSelector", ""), query.get("fieldSelector", ""), limit, query.get("continue", ""),
         query.get("resourceVersion", ""), query.get("resourceVersionMatch", ""),
@@ -186,10 +187,10 @@ def asked_for(handling: Handling, method: str, path: str, query: str, content_ty
     plural, name, subresource = [*rest, "", ""][:3]
     served = handling.kinds.find(group, version, plural)
     if len(rest) > 3 or (subresource and subresource not in served.resource.subresources):
-        raise no_resource()
+        raise not_found(served.resource, name) if served.custom else no_resource()
     if served.resource.namespaced and name and not namespace:
         raise no_resource()
-    verb = verb_of(method, name, asked)
+    verb = verb_of(method, name, subresource, asked)
     dry = dry_run(asked.get("dryRun"), verb)
     at = Where(served, namespace, name, "" if subresource == "finalize" else subresource, dry)
     # What is done to one namespace is done in it, as far as permissions go.
@@ -204,12 +205,11 @@ def is_inside(rest: list[str]) -> bool:
     return len(rest) > 2 and rest[2] not in ("status", "finalize")
 
 
-def verb_of(method: str, name: str, asked: Mapping[str, str]) -> str:
+def verb_of(method: str, name: str, subresource: str, asked: Mapping[str, str]) -> str:
     if method == "GET" and not name and asked.get("watch") in TRUE:
         return "watch"
-    below = name and method == "POST"
     verbs = NAMED_VERBS if name else LISTED_VERBS
-    if method not in verbs or (below and not name):
+    if method not in verbs or (method == "POST" and name and subresource not in ("binding", "token")):
         raise no_method()
     return verbs[method]
 
@@ -221,7 +221,11 @@ def dry_run(asked: str | None, verb: str) -> bool:
         kind = f"{verb.capitalize()}Options"
         told = f'Unsupported value: []string{{"{asked}"}}: supported values: "All"'
         cause = Cause("dryRun", told, "FieldValueNotSupported")
-        details = {"group": "meta.k8s.io", "kind": kind, "causes": [{"reason": cause.reason, "message": told}]}
+        details = {
+            "group": "meta.k8s.io",
+            "kind": kind,
+            "causes": [{"reason": cause.reason, "message": told, "field": "dryRun"}],
+        }
         raise ApiError(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: dryRun: {told}', details)
     return True
 

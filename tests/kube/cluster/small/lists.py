@@ -74,7 +74,7 @@ def page_start(store: Store, query: Query) -> tuple[int, Place]:
         if version < store.compacted:
             raise expired(TOO_OLD_TO_CONTINUE, {"continue": token_of(-1, start)})
         return version, start
-    wanted = number(query.version)
+    wanted = listed_number(query.version)
     if wanted > store.version:
         raise too_large(wanted, store.version)
     if query.match == "Exact":
@@ -88,6 +88,13 @@ def too_large(wanted: int, current: int) -> ApiError:
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     told = f"Timeout: Too large resource version: {wanted}, current: {current}"
     return ApiError(504, "Timeout", told, {"causes": causes, "retryAfterSeconds": 1})
+
+
+def listed_number(version: str) -> int:
+    try:
+        return number(version)
+    except ApiError as broken:
+        raise bad_request(f"invalid resource version: {broken.message}") from None
 
 
 def number(version: str) -> int:

@@ -102,6 +102,18 @@ def wrong_metadata(metadata: Raw, before: Raw | None) -> list[Cause]:
     return found
 
 
+def wrong_finalizers(metadata: Raw) -> list[Cause]:
+    """Built-in kinds take only those with a domain; custom kinds are warned about the others."""
+    known = ("orphan", "foregroundDeletion", "kubernetes")
+    told = "name is neither a standard finalizer name nor is it fully qualified"
+    finalizers = metadata.get("finalizers") or []
+    return [
+        wrong(f"metadata.finalizers[{number}]", one, told)
+        for number, one in enumerate(finalizers)
+        if "/" not in one and one not in known
+    ]
+
+
 def wrong_owner(owner: dict[str, Any]) -> list[Cause]:
     said = {"apiVersion": "version", "kind": "kind", "name": "name", "uid": "uid"}
     missing = [field for field in said if not owner.get(field)]

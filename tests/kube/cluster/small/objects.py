@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.kube.cluster.small.failures import (
     conflict,
     invalid,
     not_found,
+    without_version,
     wrong,
 )
 from tests.kube.cluster.small.forming import (
@@ -31,9 +33,11 @@ from tests.kube.cluster.small.forming import (
     next_generation,
 )
 from tests.kube.cluster.small.kinds import Kinds, Served, established
+from tests.kube.cluster.small.rules import RIGID
 from tests.kube.cluster.small.store import Store
 
 DEFINITIONS = "customresourcedefinitions"
+REVISIONS = "controllerrevisions"
 NOT_UNCONDITIONAL = frozenset({"leases"})
 """Built-in kinds whose PUT must say which version it replaces; custom ones all must."""
 ANNOTATED_BY_STATUS = frozenset({"deployments", "replicasets"})
@@ -58,6 +62,7 @@ class Objects:
     store: Store
     kinds: Kinds
     clock: Callable[[], datetime]
+    rigid: set[str] = field(default_factory=set)
 
     def get(self, at: Where) -> Raw:
         found = self.store.find(at.served.kept, (at.namespace, at.name))
@@ -65,14 +70,14 @@ class Objects:
             raise not_found(at.served.resource, at.name)
         return found
 
-    def create(self, at: Where, sent: Any) -> Raw:
+    def create(self, at: Where, sent: Any, text: bytes = b"") -> Raw:
         served = at.served
         body = named(served, addressed(served, sent, at.namespace))
         if body["metadata"].get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         body["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
-        for field in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
-            body["metadata"].pop(field, None)
+        for own in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
+            body["metadata"].pop(own, None)
         if "status" in served.resource.subresources:
             body.pop("status", None)
         body = formed(served, body, cannot_handle(served))
@@ -85,6 +90,8 @@ class Objects:
             check_create(self.store, served.resource, body)
             if self.store.find(served.kept, (at.namespace, name_of(body))) is not None:
                 raise already_exists(served.resource, name_of(body))
+            if served.resource.plural == REVISIONS and is_rigid(body.get("data"), text):
+                self.rigid.add(body["metadata"]["uid"])
             return self._stored(at, body)
 
     def update(self, at: Where, sent: Any) -> Raw:
@@ -93,8 +100,7 @@ class Objects:
             body = addressed(at.served, sent, at.namespace)
             version = body["metadata"].get("resourceVersion")
             if not version and (at.served.custom or at.served.resource.plural in NOT_UNCONDITIONAL):
-                told = "must be specified for an update"
-                raise invalid(at.served.resource, at.name, [wrong("metadata.resourceVersion", 0, told)])
+                raise without_version(at.served.resource, at.name)
             return self._replaced(at, before, body, cannot_handle(at.served))
 
     def patch(self, at: Where, content_type: str, text: bytes) -> Raw:
@@ -122,6 +128,8 @@ class Objects:
             raise invalid(served.resource, at.name, [wrong("metadata.uid", body["metadata"]["uid"], told)])
         body["metadata"] |= {field: old[field] for field in (*kept, "resourceVersion") if field in old}
         check(served, body, before)
+        if old["uid"] in self.rigid:
+            raise invalid(served.resource, at.name, [RIGID])
         generation = next_generation(served, body, before) if not at.subresource else None
         if generation is not None:
             body["metadata"]["generation"] = generation
@@ -170,6 +178,8 @@ class Objects:
             if at.served.resource.plural == "namespaces":
                 held = held or bool(body["spec"].get("finalizers"))
             if grace_s == 0 and not held:
+                if at.served.resource.plural == "pods":
+                    body = self._with_marks(at, body, 0)
                 return (body if at.dry_run else self._removed(at, body)), True
             return self._marked(at, body, grace_s), False
 
@@ -186,6 +196,10 @@ class Objects:
         metadata = body["metadata"]
         if "deletionTimestamp" in metadata and metadata.get("deletionGracePeriodSeconds", 0) <= grace_s:
             return body
+        return self._stored(at, self._with_marks(at, body, grace_s))
+
+    def _with_marks(self, at: Where, body: Raw, grace_s: int) -> Raw:
+        metadata = body["metadata"]
         marks: Raw = {"deletionTimestamp": stamp(self.clock() + timedelta(seconds=grace_s))}
         if at.served.resource.plural != "namespaces":
             marks["deletionGracePeriodSeconds"] = grace_s
@@ -194,7 +208,7 @@ class Objects:
         body = {**body, "metadata": {**metadata, **marks}}
         if at.served.resource.plural == "namespaces":
             body["status"] = {**body["status"], "phase": "Terminating"}
-        return self._stored(at, body)
+        return body
 
     def _stored(self, at: Where, body: Raw) -> Raw:
         if at.dry_run:
@@ -222,6 +236,14 @@ def propagated(body: Raw, policy: str | None) -> Raw:
     if finalizer is None or finalizer in finalizers:
         return body
     return {**body, "metadata": {**body["metadata"], "finalizers": [*finalizers, finalizer]}}
+
+
+def is_rigid(data: Any, text: bytes) -> bool:
+    """Whether the data of a ControllerRevision were sent in another form than the server would write them.
+
+    They are kept and compared byte for byte: then every later change of the object, even of a label, is refused."""
+    written = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    return written not in text or any(sign in written for sign in (b"<", b">", b"&"))
 
 
 def stamp(at: datetime) -> str:

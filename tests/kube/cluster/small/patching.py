@@ -17,6 +17,9 @@ OPERATIONS_AT_MOST = 10_000
 """Kubernetes' own limit on the length of a JSON Patch."""
 
 
+RAISE = object()
+
+
 class Misfit(Exception):
     """An operation that cannot be carried out on this object."""
 
@@ -25,7 +28,7 @@ def patched(body: Raw, content_type: str, text: bytes) -> Any:
     """The patched copy of ``body``."""
     kind = content_type.split(";")[0].strip()
     if kind not in (MERGE, JSON_PATCH):
-        listed = ", ".join((JSON_PATCH, MERGE))
+        listed = ", ".join((JSON_PATCH, MERGE, "application/apply-patch+yaml"))
         told = f"the body of the request was in an unknown format - accepted media types include: {listed}"
         raise unsupported_media(told)
     try:
@@ -79,11 +82,12 @@ def operated(document: Any, operation: Any) -> Any:
         raise Misfit
     if op == "test":
         # A test for null holds where there is nothing, as in the library that Kubernetes uses.
-        if found(document, path, missing=None) != operation["value"]:
+        if as_text(found(document, path, missing=None)) != as_text(operation["value"]):
             raise Misfit
         return document
     if op in ("move", "copy"):
-        value = copy.deepcopy(found(document, parts(operation.get("from", "x"))))
+        missing = None if op == "copy" else RAISE
+        value = copy.deepcopy(found(document, parts(operation.get("from", "x")), missing))
         document = removed(document, parts(operation["from"])) if op == "move" else document
         return added(document, path, value)
     if op == "remove":
@@ -93,13 +97,15 @@ def operated(document: Any, operation: Any) -> Any:
     return added(document, path, operation["value"])
 
 
+def as_text(value: Any) -> str:
+    """0, 0.0 and false are three things."""
+    return json.dumps(value, sort_keys=True)
+
+
 def parts(pointer: Any) -> list[str]:
     if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
         raise Misfit
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-
-
-RAISE = object()
 
 
 def found(document: Any, path: list[str], missing: Any = RAISE) -> Any:

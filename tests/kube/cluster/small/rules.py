@@ -15,6 +15,11 @@ from tests.kube.cluster.small.names import wrong_annotations, wrong_labels
 Rule = Callable[[Raw, Raw | None], list[Cause]]
 AT_LEAST_0 = "must be greater than or equal to 0"
 IMMUTABLE = "field is immutable"
+RIGID = Cause("data", f"Invalid value: runtime.RawExtension{{}}: {IMMUTABLE}")
+CONFIG_KEY = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+    "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
 POD_CHANGES = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -30,39 +35,59 @@ def wrongs(plural: str, body: Raw, before: Raw | None) -> list[Cause]:
 def of_deployment(body: Raw, before: Raw | None) -> list[Cause]:
     spec = body["spec"]
     found = wrong_counts(spec, "replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
-    found += of_selector(body, before)
+    found += of_selector(body)
     found += of_pod_spec(spec["template"]["spec"], "spec.template.spec")
+    if spec["strategy"]["type"] == "Recreate" and spec["strategy"].get("rollingUpdate"):
+        told = "may not be specified when strategy `type` is 'Recreate'"
+        found.append(forbidden_field("spec.strategy.rollingUpdate", told))
+    found += of_rolling(spec["strategy"].get("rollingUpdate") or {})
     if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
         told = "must be greater than minReadySeconds"
         found.append(wrong("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], told))
-    return found
+    return found + fixed_selector(spec, before)
+
+
+def of_rolling(rolling: Raw) -> list[Cause]:
+    if any(rolling.get(field, "") not in (0, "0%") for field in ("maxSurge", "maxUnavailable")):
+        return []
+    told = 'Invalid value: intstr.IntOrString{Type:0, IntVal:0, StrVal:""}: may not be 0 when `maxSurge` is 0'
+    return [Cause("spec.strategy.rollingUpdate.maxUnavailable", told)]
 
 
 def of_replica_set(body: Raw, before: Raw | None) -> list[Cause]:
-    found = wrong_counts(body["spec"], "replicas", "minReadySeconds") + of_selector(body, before)
-    return found + of_pod_spec(body["spec"]["template"]["spec"], "spec.template.spec")
+    found = wrong_counts(body["spec"], "replicas", "minReadySeconds") + of_selector(body)
+    found += of_pod_spec(body["spec"]["template"]["spec"], "spec.template.spec")
+    return found + fixed_selector(body["spec"], before)
 
 
 def wrong_counts(spec: Raw, *fields: str) -> list[Cause]:
     return [wrong(f"spec.{one}", spec[one], AT_LEAST_0) for one in fields if spec.get(one, 0) < 0]
 
 
-def of_selector(body: Raw, before: Raw | None) -> list[Cause]:
+def of_selector(body: Raw) -> list[Cause]:
     spec, found = body["spec"], []
-    selector, labels = spec.get("selector"), spec["template"]["metadata"].get("labels") or {}
+    selector, given = spec.get("selector"), spec["template"]["metadata"].get("labels")
+    labels = given or {}
     if not selector:
         found.append(required("spec.selector"))
     if not selects(selector, labels):
         told = "`selector` does not match template `labels`"
-        found.append(wrong("spec.template.metadata.labels", labels, told))
+        found.append(wrong("spec.template.metadata.labels", given, told))
     found += wrong_labels("spec.template.labels", labels)
     found += wrong_annotations("spec.template.annotations", spec["template"]["metadata"].get("annotations") or {})
-    if before is not None and before["spec"].get("selector") != selector:
-        found.append(Cause("spec.selector", f"Invalid value: {selector_shown(selector)}: {IMMUTABLE}"))
     return found
 
 
+def fixed_selector(spec: Raw, before: Raw | None) -> list[Cause]:
+    selector = spec.get("selector")
+    if before is None or before["spec"].get("selector") == selector:
+        return []
+    return [Cause("spec.selector", f"Invalid value: {selector_shown(selector)}: {IMMUTABLE}")]
+
+
 def selector_shown(selector: Raw | None) -> str:
+    if selector is None:
+        return '"null"'
     pairs = ", ".join(
         f'"{key}":"{value}"' for key, value in sorted(((selector or {}).get("matchLabels") or {}).items())
     )
@@ -100,9 +125,11 @@ def of_container(container: Raw, volumes: set[Any], at: str) -> list[Cause]:
             told = f'Not found: "{mount.get("name")}"'
             found.append(Cause(f"{at}.volumeMounts[{number}].name", told, "FieldValueNotFound"))
     for number, port in enumerate(container.get("ports") or []):
-        if not 0 < port.get("containerPort", 0) < 65_536:
+        if not port.get("containerPort"):
+            found.append(required(f"{at}.ports[{number}].containerPort"))
+        elif not 0 < port["containerPort"] < 65_536:
             told = "must be between 1 and 65535, inclusive"
-            found.append(wrong(f"{at}.ports[{number}].containerPort", port.get("containerPort", 0), told))
+            found.append(wrong(f"{at}.ports[{number}].containerPort", port["containerPort"], told))
     return found
 
 
@@ -146,32 +173,31 @@ def of_slice(body: Raw, before: Raw | None) -> list[Cause]:
         if not endpoint.get("addresses"):
             found.append(required(f"endpoints[{number}].addresses", "must contain at least 1 address"))
         for place, address in enumerate(endpoint.get("addresses") or []):
-            if not is_address(address):
-                told = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+            told = wrong_address(address)
+            if told:
                 found.append(wrong(f"endpoints[{number}].addresses[{place}]", address, told))
     if before is not None and before.get("addressType") != body.get("addressType"):
         found.append(wrong("addressType", body.get("addressType"), IMMUTABLE))
     return found
 
 
-def is_address(text: Any) -> bool:
+def wrong_address(text: Any) -> str:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    return "may not be in the loopback range (127.0.0.0/8, ::1/128)" if address.is_loopback else ""
 
 
 def of_revision(body: Raw, before: Raw | None) -> list[Cause]:
     if before is None:
-        return [] if "data" in body else [required("data")]
-    return [] if before.get("data") == body.get("data") else [wrong("data", "runtime.RawExtension", IMMUTABLE)]
+        return [] if "data" in body else [required("data", "data is mandatory")]
+    return [] if before.get("data") == body.get("data") else [RIGID]
 
 
 def of_config_map(body: Raw, before: Raw | None) -> list[Cause]:
     keys = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
-    told = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-    found = [wrong(f"data[{key}]", key, told) for key in keys if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)]
+    found = [wrong(f"data[{key}]", key, CONFIG_KEY) for key in keys if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)]
     if before is not None and before.get("immutable"):
         if not body.get("immutable"):
             found.append(forbidden_field("immutable", "field is immutable when `immutable` is set"))
@@ -205,12 +231,14 @@ def of_lease(body: Raw, before: Raw | None) -> list[Cause]:
 def of_ingress(body: Raw, before: Raw | None) -> list[Cause]:
     spec, found = body.get("spec") or {}, []
     if not spec.get("rules") and not spec.get("defaultBackend"):
-        found.append(wrong("spec", "", "either `defaultBackend` or `rules` must be specified"))
+        told = "Invalid value: []networking.IngressRule(nil): either `defaultBackend` or `rules` must be specified"
+        found.append(Cause("spec", told))
     for number, rule in enumerate(spec.get("rules") or []):
         for place, path in enumerate((rule.get("http") or {}).get("paths") or []):
             at = f"spec.rules[{number}].http.paths[{place}]"
             if not path.get("pathType"):
                 found.append(required(f"{at}.pathType", "pathType must be specified"))
+                continue
             service = (path.get("backend") or {}).get("service") or {}
             resource = (path.get("backend") or {}).get("resource")
             if not resource and not service.get("name"):

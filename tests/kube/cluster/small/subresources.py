@@ -10,8 +10,9 @@ from typing import Any
 from tests.kube.cluster.raw import Raw, Resource
 from tests.kube.cluster.small import patching
 from tests.kube.cluster.small.access import Access
-from tests.kube.cluster.small.failures import bad_request, conflict
+from tests.kube.cluster.small.failures import bad_request, conflict, invalid, wrong
 from tests.kube.cluster.small.objects import Objects, Where, stamp
+from tests.kube.cluster.small.rules import AT_LEAST_0
 
 TOKEN_S = 3_600
 
@@ -45,7 +46,8 @@ def scale_of(body: Raw) -> Raw:
     labels = (body["spec"].get("selector") or {}).get("matchLabels") or {}
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     status = {"replicas": (body.get("status") or {}).get("replicas", 0), "selector": selector}
-    spec = {"replicas": body["spec"].get("replicas", 0)}
+    replicas = body["spec"].get("replicas", 0)
+    spec = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status}
 
 
@@ -57,7 +59,10 @@ def scaled(objects: Objects, at: Where, change: Callable[[Raw], Any]) -> Raw:
         replicas = (wanted.get("spec") or {}).get("replicas", 0)
         if not isinstance(replicas, int):
             raise bad_request('Scale in version "v1" cannot be handled as a Scale: spec.replicas is no number')
-        patch = {"spec": {"replicas": replicas}}
+        if replicas < 0:
+            resource = Resource("autoscaling", "v1", "scales", "Scale")
+            raise invalid(resource, at.name, [wrong("spec.replicas", replicas, AT_LEAST_0)])
+        patch: Raw = {"spec": {"replicas": replicas}}
         version = wanted.get("metadata", {}).get("resourceVersion")
         if version:
             patch |= {"metadata": {"resourceVersion": version}}

@@ -102,4 +102,6 @@ def without_empties(value: Any) -> Any:
 
 
 def is_empty(key: str, value: Any) -> bool:
+    if key == "value" and value == "":
+        return True
     return (key in MAPS and value == {}) or (key in ZEROES and not value)

@@ -8,6 +8,7 @@ from typing import Any
 from tests.kube.cluster.raw import Raw, condition, is_true
 
 NODE = "node-1"
+SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ def next_step(pod: Raw, how: Behaviour, seen: Seen, stop_after_s: float) -> Step
         left_s = grace_s - (seen.ending_s or 0.0)
         return End() if left_s <= 0 else Wait(left_s)
     if not pod["spec"].get("nodeName"):
+        if pod["spec"].get("schedulerName") != SCHEDULER:
+            return Wait()
         if how.schedulable:
             return Bind()
         return tell_unless(pod, unscheduled(seen.now), None)

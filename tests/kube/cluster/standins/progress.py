@@ -51,13 +51,15 @@ def progress(deployment: Raw, new: Raw | None, status: Raw, now: datetime) -> Ra
         return progressing("Unknown", "DeploymentPaused", "Deployment is paused")
     if new is None:
         return kept(before) if before else None
+    if before is not None and before["reason"] == "DeploymentPaused":
+        return progressing("Unknown", "DeploymentResumed", "Deployment is resumed")
     called = f'ReplicaSet "{name_of(new)}"'
     if is_complete(deployment, status):
         return progressing("True", "NewReplicaSetAvailable", f"{called} has successfully progressed.")
     if (
         has_moved(deployment, status)
         or before is None
-        or before["reason"] in ("NewReplicaSetAvailable", "DeploymentPaused")
+        or before["reason"] in ("NewReplicaSetAvailable", "DeploymentResumed")
     ):
         return {**progressing("True", "ReplicaSetUpdated", f"{called} is progressing."), "fresh": True}
     if is_late(deployment, before, now):
