@@ -125,3 +125,18 @@ def test_the_credentials_for_prometheus_are_one_file_that_can_be_read(tmp_path: 
     assert load_settings(environ={"INTERLOCK_PROMETHEUS_BASIC_FILE": str(secret)}).prometheus_credentials == secret
     with pytest.raises(SettingsError, match="not both"):
         load_settings(flags={"prometheus_token_file": secret, "prometheus_basic_file": secret})
+
+
+def test_one_controller_works_with_one_cluster_or_none(tmp_path: Path) -> None:
+    file = write(tmp_path / "kubeconfig", "{}")
+    assert not load_settings().has_cluster
+    assert load_settings(None, {"INTERLOCK_IN_CLUSTER": "true"}).has_cluster
+    given = {"INTERLOCK_KUBECONFIG": str(file), "INTERLOCK_KUBE_CONTEXT": "a", "INTERLOCK_KUBE_NAMESPACES": "web, pay"}
+    settings = load_settings(None, given)
+    assert (settings.kubeconfig, settings.kube_context, settings.kube_namespaces) == (file, "a", ["web", "pay"])
+    with pytest.raises(SettingsError, match="inCluster or kubeconfig, not both"):
+        load_settings(None, {**given, "INTERLOCK_IN_CLUSTER": "true"})
+    with pytest.raises(SettingsError, match="kubeContext names a context"):
+        load_settings(None, {"INTERLOCK_KUBE_CONTEXT": "a"})
+    with pytest.raises(SettingsError, match="the kubeconfig file .* cannot be read"):
+        load_settings(None, {"INTERLOCK_KUBECONFIG": str(tmp_path / "missing")})
