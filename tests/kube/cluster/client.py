@@ -165,6 +165,11 @@ class Watching:
                 raise http.client.HTTPException(f"a watch said {line[:80]!r}")
             yield event
 
+    def read_timeout(self, timeout_s: float) -> None:
+        """Wait no longer for the next event."""
+        if self._socket is not None:
+            self._socket.settimeout(timeout_s)
+
     def stop(self) -> None:
         """From another thread: the one that reads comes to an end, and closes."""
         if self._socket is not None:

@@ -49,6 +49,7 @@ class Cluster:
     kinds: dict[str, Resource]
     crew: Crew
     client: Client = field(init=False)
+    _callers: list[Client] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.client = Client(self.at.endpoint(ADMIN))
@@ -105,6 +106,12 @@ class Cluster:
         path.write_text(json.dumps(config))
         path.chmod(0o600)
         return path
+
+    def caller(self, endpoint: Endpoint | None = None) -> Client:
+        """A client for the one who is tested, or for another identity, closed after the test."""
+        found = Client(endpoint or self.tested)
+        self._callers.append(found)
+        return found
 
     def kind(self, kind: str | KindLike) -> KindLike:
         """Kinds may be named by their plural: deployments, httproutes."""
@@ -217,7 +224,8 @@ class Cluster:
         """Give the namespace up; what is in it goes in its own time."""
         with contextlib.suppress(Answered, OSError):
             self.client.delete(built_in("namespaces"), "", self.namespace)
-        self.client.close()
+        for one in (self.client, *self._callers):
+            one.close()
 
 
 def is_rolled_out(found: Raw) -> bool:

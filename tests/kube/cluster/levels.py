@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tests.kube.cluster.client import Client, Endpoint
+from tests.kube.cluster.raw import built_in
 from tests.kube.cluster.real import Real
 from tests.kube.cluster.small.journal import Call
 from tests.kube.cluster.small.server import SmallServer
@@ -16,6 +17,9 @@ ADMIN = "cluster-tests"
 STAND_INS = "stand-ins"
 TESTED = "tested"
 """Who the controller under test is, unless a test gives it another identity; its calls are counted."""
+
+BOOKMARK_S = 1.0
+"""A minute in the real one, where a watch of few seconds gets one shortly before its end as well."""
 
 
 class Level(Protocol):
@@ -49,7 +53,7 @@ def tokens() -> dict[str, str]:
 
 @dataclass(slots=True)
 class SmallLevel:
-    server: SmallServer = field(default_factory=SmallServer)
+    server: SmallServer = field(default_factory=lambda: SmallServer(bookmark_every_s=BOOKMARK_S))
     name: str = "small"
     controllers: bool = False
     _tokens: dict[str, str] = field(default_factory=tokens)
@@ -94,7 +98,9 @@ class RealLevel:
         return self.real.calls()
 
     def compact(self) -> None:
-        version = Client(self.endpoint(ADMIN)).ask("GET", "/api/v1/namespaces?limit=1")["metadata"]["resourceVersion"]
+        client = Client(self.endpoint(ADMIN))
+        version = client.list(built_in("namespaces"), limit=1)["metadata"]["resourceVersion"]
+        client.close()
         self.real.compact(int(version))
 
     def close(self) -> None:

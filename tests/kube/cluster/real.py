@@ -21,6 +21,7 @@ from tests.kube.cluster.small.journal import Call
 
 ASSETS = "KUBEBUILDER_ASSETS"
 DEFAULT_ASSETS = Path("/usr/local/kubebuilder/bin")
+MANAGER = "kube-controller-manager"
 NEEDED = ("kube-apiserver", "etcd")
 START_S = 40.0
 """A cold start takes 4 s on two free cores; a busy machine needs more."""
@@ -51,6 +52,11 @@ def absent() -> str | None:
     return f"left out: the real API server ({' and '.join(missing)} not in {assets()}; set {ASSETS})"
 
 
+def has_controllers() -> bool:
+    """Whether the controllers' own binary is there too; envtest does not bring it."""
+    return os.access(assets() / MANAGER, os.X_OK)
+
+
 @dataclass(slots=True)
 class Real:
     """``tokens`` is who may come in, all of them as masters; everyone else needs a ServiceAccount and RBAC."""
@@ -75,9 +81,8 @@ class Real:
             etcd = self.parts.start("etcd", self._etcd(peer_port))
             server = self.parts.start("kube-apiserver", self._server(api_port))
             self._until_ready(server, etcd)
-            manager = assets() / "kube-controller-manager"
-            if os.access(manager, os.X_OK):
-                self.parts.start("kube-controller-manager", self._manager(manager))
+            if has_controllers():
+                self.parts.start(MANAGER, self._manager())
                 self.controllers = True
         except BaseException:
             self.close()
@@ -128,7 +133,7 @@ class Real:
         }
         return [str(assets() / "kube-apiserver"), *(f"--{name}={value}" for name, value in options.items())]
 
-    def _manager(self, binary: Path) -> list[str]:
+    def _manager(self) -> list[str]:
         options = {
             "kubeconfig": self.parts.directory / "manager.json",
             "controllers": ",".join(CONTROLLERS),
@@ -137,7 +142,7 @@ class Real:
             "kube-api-qps": 300,
             "kube-api-burst": 600,
         }
-        return [str(binary), *(f"--{name}={value}" for name, value in options.items())]
+        return [str(assets() / MANAGER), *(f"--{name}={value}" for name, value in options.items())]
 
     def _until_ready(self, server: Part, etcd: Part) -> None:
         end_s = time.monotonic() + START_S

@@ -153,7 +153,8 @@ def of_slice(body: Raw) -> None:
 def of_namespace(body: Raw) -> None:
     labels = body["metadata"].setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = body["metadata"].get("name", "")
-    default(body.setdefault("spec", {}), finalizers=["kubernetes"])
+    if "deletionTimestamp" not in body["metadata"]:
+        default(body.setdefault("spec", {}), finalizers=["kubernetes"])
     default(body.setdefault("status", {}), phase="Active")
 
 
