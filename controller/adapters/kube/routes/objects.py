@@ -75,7 +75,7 @@ class RouteObjects:
         self._api, self._clock, self._wait = api, clock, wait
         self._strategies: Mapping[RouteKind, Strategy] = strategies()
         self._lock = threading.Lock()
-        self._drifts: dict[tuple[str, RouteObject], int] = {}
+        self._last: dict[tuple[str, RouteObject], Record] = {}
 
     def strategy(self, one: RouteObject) -> Strategy:
         return self._strategies[one.kind]
@@ -148,11 +148,12 @@ class RouteObjects:
                 pass
             break
         with self._lock:
-            self._drifts.pop((route.namespace, one), None)
+            self._last.pop((route.namespace, one), None)
 
     def rehearse(self, plan: Plan) -> Seen:
         """What the server would make of it: its schema, its admission and our rights are asked, nothing is changed."""
-        return self._as_seen(replace(plan.seen.found, carrier=self._send(plan, dry_run=True)), plan.record)
+        found = replace(plan.seen.found, carrier=self._send(plan, dry_run=True))
+        return Seen(found, plan.record, self.strategy(found.one).shown(found, plan.record.weight_pct))
 
     def _given_back(self, strategy: Strategy, seen: Seen, carrier: Raw) -> None:
         namespace, name = seen.found.route.namespace, carrier["metadata"]["name"]
@@ -181,21 +182,29 @@ class RouteObjects:
                 return tuple(self._api.list(ENDPOINT_SLICE, route.namespace, selector).items)
         return None
 
-    def _as_seen(self, found: Found, written: Record | None = None) -> Seen:
-        record = written or (read_record(found.carrier) if found.carrier is not None else None)
-        look = self.strategy(found.one).shown(found, record.weight_pct if record else 0)
+    def _as_seen(self, found: Found) -> Seen:
+        record = read_record(found.carrier) if found.carrier is not None else None
         if record is not None:
-            with self._lock:
-                self._drifts[(found.route.namespace, found.one)] = record.drift
-        return Seen(found, record, look)
+            self._remember((found.route.namespace, found.one), record)
+        return Seen(found, record, self.strategy(found.one).shown(found, record.weight_pct if record else 0))
+
+    def _remember(self, key: tuple[str, RouteObject], record: Record) -> None:
+        with self._lock:
+            last = self._last.get(key)
+            if record.lost:
+                self._last.pop(key, None)
+            elif last is None or record.revision >= last.revision:
+                self._last[key] = record
 
     def _first_record(self, seen: Seen) -> Record:
-        """Of an object that carries none. When it did before, somebody has taken it away: that is a drift too."""
+        """Of an object that carries none. When it did a moment ago, somebody has stripped it: what it said is counted
+        as a drift and goes on, the halts above all, but nobody holds it until it is claimed."""
         found = seen.found
         with self._lock:
-            drift = self._drifts.get((found.route.namespace, found.one))
-        as_found = self.strategy(found.one).as_found(found) if found.carrier is not None else ()
-        return Record(found=as_found, drift=0 if drift is None else drift + 1)
+            last = self._last.get((found.route.namespace, found.one))
+        if last is not None:
+            return Record(revision=last.revision, halts=last.halts, drift=last.drift + 1, found=last.found)
+        return Record(found=self.strategy(found.one).as_found(found) if found.carrier is not None else ())
 
     def _sent(self, plan: Plan) -> Seen:
         if plan.change.builds:

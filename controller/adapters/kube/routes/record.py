@@ -23,7 +23,7 @@ from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Route
 ROUTE = "interlock.dev/route"
 """The annotation. One of them, so that a person sees at a glance what is ours and a patch changes it in one step."""
 
-TEXT_CHARS_MAX = 300
+TEXT_BYTES_MAX = 300
 """Of a mark: all annotations of an object together have 256 KiB, and 200 halts must fit beside those of others."""
 
 ID_CHARS_MAX = 200
@@ -43,6 +43,11 @@ class Record:
     mark: Mark | None = None
     drift: int = 0
     found: tuple[tuple[int | None, bool], ...] = ()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the annotation could not be read: until a person has looked at it, nothing rises."""
+        return any(mark.engagement == LOST_ID for mark in self.halts)
 
 
 def read_record(raw: Raw) -> Record | None:
@@ -69,7 +74,7 @@ def encode_record(record: Record) -> str:
     }
     if record.found:
         body["found"] = [list(one) for one in record.found]
-    return json.dumps(body, separators=(",", ":"))
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
 
 
 def _decoded(body: Any) -> Record:
@@ -160,4 +165,8 @@ def _short(mark: Mark) -> Mark:
     for text in (mark.engagement, mark.release_id):
         if text is not None and len(text) > ID_CHARS_MAX:
             raise Refused(f"the ids of a mark must have at most {ID_CHARS_MAX} characters")
-    return Mark(mark.release_id, mark.code[:TEXT_CHARS_MAX], mark.text[:TEXT_CHARS_MAX], mark.engagement)
+    return Mark(mark.release_id, _cut(mark.code), _cut(mark.text), mark.engagement)
+
+
+def _cut(text: str) -> str:
+    return text.encode(errors="replace")[:TEXT_BYTES_MAX].decode(errors="ignore")

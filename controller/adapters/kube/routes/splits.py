@@ -86,9 +86,13 @@ class Split:
     def _inside(self, step: Raw) -> bool:
         return any(step["path"] == f"{self.path}/{place}/weight" for place in self.canary)
 
-    def given_back(self, found: tuple[int | None, bool] | None) -> Steps:
-        """As it was found, but with everything on stable. The numbers beside further backends never changed."""
+    def given_back(self, found: tuple[int | None, bool] | None, keep: bool) -> Steps:
+        """As it was found, but with everything on stable. The numbers beside further backends never changed.
+
+        Not ``keep``: a canary's backend that was there is left out, as it is at weight 0.
+        """
         stable_weight, had_canary = found or (None, False)
+        had_canary = had_canary and keep
         steps = self.steps(0, add=had_canary, keep=had_canary)
         if found is None or not self.alone or len(self.stable) != 1:
             return steps

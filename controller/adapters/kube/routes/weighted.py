@@ -77,7 +77,7 @@ class WeightedLists(ABC):
     def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]]) -> Change:
         splits = self.splits(found)
         known = list(before) if len(before) == len(splits) else [None] * len(splits)
-        steps = [one for split, was in zip(splits, known, strict=True) for one in split.given_back(was)]
+        steps = [one for split, was in zip(splits, known, strict=True) for one in split.given_back(was, self.keeps)]
         return Change(steps + self.extras(found, 0))
 
     def born(self, found: Found) -> Raw:
