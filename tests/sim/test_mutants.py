@@ -10,6 +10,8 @@ from tests.sim.mutants.hook import Patch, StaleMutant
 
 SEEDS = 300
 """Tried on each; docs/simulation.md says at which it was caught."""
+SHARP = (53, 63, 91, 154, 215)
+"""Seeds that were the first to catch a mutant, and late. They are tried before the others, which saves time alone."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -35,5 +37,5 @@ def test_a_snippet_that_is_there_twice_is_reported() -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught(mutant: Mutant) -> None:
-    verdict = judged(mutant, SEEDS)
+    verdict = judged(mutant, SEEDS, SHARP)
     assert not verdict.survived, f"{mutant.name} lived through {SEEDS} seeds: {mutant.why}"

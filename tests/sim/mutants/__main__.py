@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.one:
         mutant = next(mutant for mutant in MUTANTS if mutant.name == options.one)
-        return _one(mutant, range(options.start, options.start + options.seeds))
+        return _one(mutant, [*options.first, *range(options.seeds)])
     wanted = [m for m in MUTANTS if not options.names or m.name in options.names]
     print(f"{len(wanted)} mutants, up to {options.seeds} seeds each, {options.jobs} job(s)", flush=True)
     begun_s = time.monotonic()
@@ -48,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if left else 0
 
 
-def judged(mutant: Mutant, seeds: int, start: int = 0) -> Verdict:
-    """Plants the mutant in a process of its own, since a module is imported once."""
+def judged(mutant: Mutant, seeds: int, first: Sequence[int] = ()) -> Verdict:
+    """Plants the mutant in a process of its own, since a module is imported once. ``first`` are tried before all."""
     begun_s = time.monotonic()
     command = [sys.executable, "-m", "tests.sim.mutants", "--one", mutant.name]
-    command += ["--seeds", str(seeds), "--start", str(start)]
+    command += ["--seeds", str(seeds), "--first", *map(str, first)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     took_s = time.monotonic() - begun_s
     if done.returncode not in (0, 1) or not done.stdout.strip():
@@ -65,13 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these")
     parser.add_argument("--seeds", type=int, default=SEEDS_MAX, help="tried on each before it counts as a survivor")
-    parser.add_argument("--start", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--first", type=int, nargs="*", default=(), help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, default=2, help="mutants at once")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser
 
 
-def _one(mutant: Mutant, seeds: range) -> int:
+def _one(mutant: Mutant, seeds: Sequence[int]) -> int:
     """In the mutant's own process: prints the oracle and the seed that caught it, or a dash."""
     plant(mutant.patches)
     from tests.sim.run import run
