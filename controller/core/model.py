@@ -186,7 +186,8 @@ class RouteState:
 class RoleState:
     """The instances of one role: how many are wanted, and how many of each version run and are ready.
 
-    ``foreign`` is the version that somebody else put in this role's place while a release was running.
+    ``foreign`` is the version that somebody else put in this role's place while a release was running. ``settling``:
+    whoever runs the instances says that they are not all as they should be yet.
     """
 
     wanted: int
@@ -194,6 +195,7 @@ class RoleState:
     ready: tuple[tuple[str, int], ...] = ()
     note: str = ""
     foreign: str | None = None
+    settling: bool = False
 
     def ready_of(self, version: str | None) -> int:
         return sum(count for name, count in self.ready if name == version)
@@ -208,7 +210,8 @@ class RoleState:
 
     def settled_on(self, version: str) -> bool:
         """Every wanted instance runs ``version`` and is ready, and no instance of another version is left."""
-        return self.ready_of(version) >= self.wanted and all(name == version for name, _ in self.running)
+        alone = all(name == version for name, _ in self.running)
+        return alone and not self.settling and self.ready_of(version) >= self.wanted
 
 
 @dataclass(frozen=True, slots=True)

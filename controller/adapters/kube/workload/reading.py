@@ -1,0 +1,111 @@
+"""Reads an application's objects. Its last look serves the moves that follow it at once; it never writes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.errors import Missing
+from controller.adapters.kube.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind, Raw
+from controller.adapters.kube.workload import selectors
+from controller.adapters.kube.workload.names import canary_selector, selector_text
+from controller.adapters.kube.workload.seen import Deployed, PodSeen, ReplicaSetSeen, deployed, pod, replica_set
+from controller.adapters.kube.workload.sight import Sight
+from controller.core.model import Application
+from controller.core.targets import KubernetesTarget
+from controller.ports import Clock
+
+RECENT_S = 1.0
+"""How old a look may be that a move goes by. Every write is refused when the object has changed since."""
+
+
+class Reader:
+    """Thread-safe. What it remembers is a convenience: without it everything is read again."""
+
+    def __init__(self, api: KubeApi, clock: Clock) -> None:
+        self._api, self._clock = api, clock
+        self._lock = threading.Lock()
+        self._recent: dict[str, tuple[float, Sight]] = {}
+        self._asked: dict[str, str] = {}
+
+    def whole(self, app: Application) -> Sight:
+        """Everything that says how both roles are. Two objects and two to three lists."""
+        at_s = self._clock.monotonic_s()
+        sight = self._deployments(app)
+        sight = replace(sight, replica_sets=self._sets(sight), pods=self._pods(sight))
+        with self._lock:
+            self._recent[app.name] = (at_s, sight)
+        return sight
+
+    def recent(self, app: Application) -> Sight:
+        """The look of a moment ago, if there was one, else a new one."""
+        with self._lock:
+            at_s, sight = self._recent.get(app.name, (0.0, None))
+        if sight is None or self._clock.monotonic_s() - at_s >= RECENT_S or sight.target != app.target:
+            return self.anew(app)
+        return sight
+
+    def anew(self, app: Application) -> Sight:
+        """What moves are made by: the Deployments, and what runs where a template alone does not tell it."""
+        sight = self._deployments(app)
+        return replace(sight, replica_sets=self._sets(sight)) if sight.by_template else sight
+
+    def stale(self, application: str) -> None:
+        """Something was written: the last look is over."""
+        with self._lock:
+            self._recent.pop(application, None)
+
+    def forget(self, application: str) -> None:
+        self.stale(application)
+        self.ask(application, None)
+
+    def ask(self, application: str, version: str | None) -> None:
+        """Remember what was asked of stable; None: a release begins, and what an earlier one asked is over."""
+        with self._lock:
+            if version is None:
+                self._asked.pop(application, None)
+            else:
+                self._asked[application] = version
+
+    def _deployments(self, app: Application) -> Sight:
+        target = target_of(app)
+        guarded = self._deployment(target.namespace, target.deployment)
+        canary = self._deployment(target.namespace, target.canary_name)
+        with self._lock:
+            asked = self._asked.get(app.name)
+        return Sight(app.name, target, guarded, canary, asked=asked)
+
+    def _deployment(self, namespace: str, name: str) -> Deployed | None:
+        try:
+            return deployed(self._api.get(DEPLOYMENT, namespace, name))
+        except Missing:
+            return None
+
+    def _sets(self, sight: Sight) -> tuple[ReplicaSetSeen, ...]:
+        texts = _queries(sight)
+        return tuple(replica_set(raw) for text in texts for raw in self._list(REPLICA_SET, sight, text))
+
+    def _pods(self, sight: Sight) -> tuple[PodSeen, ...]:
+        now_s = self._clock.now_s()
+        return tuple(pod(raw, now_s) for text in _queries(sight) for raw in self._list(POD, sight, text))
+
+    def _list(self, kind: Kind, sight: Sight, query: str) -> list[Raw]:
+        return self._api.list(kind, sight.target.namespace, query).items
+
+
+def _queries(sight: Sight) -> list[str]:
+    """One query for the pods of both roles where there is one, else one for each."""
+    canary = selector_text(canary_selector(sight.application))
+    if sight.guarded is None:
+        return [canary]
+    if sight.ours is not None:
+        both = selectors.text_of_both(sight.guarded.selector, sight.ours.pod_labels)
+        if both is not None:
+            return [both]
+    return [selectors.text_of(sight.guarded.selector), canary]
+
+
+def target_of(app: Application) -> KubernetesTarget:
+    assert isinstance(app.target, KubernetesTarget), "the composition root picks the workload by the target"
+    return app.target
