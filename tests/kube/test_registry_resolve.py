@@ -272,7 +272,14 @@ def teapot(_heard: Heard, wire: Wire) -> None:
     wire.answer(418, b"")
 
 
-@pytest.mark.parametrize("script", [never, teapot])
+def token_not_enough(heard: Heard, wire: Wire) -> None:
+    if heard.path == "/token":
+        wire.answer(200, {"token": "t"})
+    else:
+        wire.answer(401, b"", WWW_Authenticate=f'Bearer realm="http://{heard.headers["host"]}/token"')
+
+
+@pytest.mark.parametrize("script", [never, teapot, token_not_enough])
 def test_a_registry_that_says_no_is_refused(script: Script) -> None:
     with scripted(script) as server:
         host = f"127.0.0.1:{server.port}"

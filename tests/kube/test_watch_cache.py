@@ -16,6 +16,7 @@ from controller.adapters.clock import SystemClock
 from controller.adapters.kube.connect import KubeSettings, connect
 from controller.adapters.kube.kinds import NAMESPACE, POD
 from controller.adapters.kube.watching import SHORT_STREAM_S, Cache, Pace, Scope
+from tests.fakes.clock import ManualClock
 from tests.kube.scripted import Wire, certificate, client, kubeconfig, scripted, serving
 from tests.kube.watch_stage import QUICK, RAW_ONLY, Cluster, Seen, cached, listed, phase, pod, until
 
@@ -110,6 +111,19 @@ def test_a_stream_that_ends_in_time_is_opened_anew_at_the_last_version_without_a
         assert cluster.asked("watch")[1].query["resourceVersion"] == "77"
         assert cache.fresh()
     assert len(cluster.asked("list")) == 1
+
+
+def test_what_was_heard_of_longer_ago_than_an_idle_watch_is_silent_is_not_fresh(tmp_path: Path) -> None:
+    cluster, clock = Cluster(), ManualClock()
+    with cached(tmp_path, cluster, clock=clock) as cache:
+        until(lambda: bool(cluster.asked("watch")) and cache.fresh())
+
+        def stale() -> bool:
+            clock.advance(QUICK.silence_s + 0.001)
+            return not cache.fresh()
+
+        until(stale)
+        assert cache.get("shop", "a") == "Running"
 
 
 def test_a_hint_that_fails_stops_nothing(tmp_path: Path) -> None:

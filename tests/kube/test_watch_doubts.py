@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.adapters.kube.watching import Pace
+from controller.adapters.kube.watching import SHORT_STREAM_S, Pace
 from tests.kube.scripted import Wire, status
 from tests.kube.watch_stage import Cluster, Seen, cached, listed, pod, silence, until
 
@@ -144,6 +144,47 @@ def test_every_doubt_starts_again_from_a_list(tmp_path: Path, doubt: Callable[[W
         assert seen.hints[2:] == [("shop", "a"), ("shop", "c")]
         until(cache.fresh)
     assert [event for event, _ in seen.logged][:1] == ["watch_lost"]
+
+
+@pytest.mark.parametrize(
+    ("doubt", "said"),
+    [
+        (garbage, "is not JSON"),
+        (null, "is no event"),
+        (without_version, "is no event"),
+        (cut_cleanly, "ended inside an event"),
+        (endless_line, "larger than 4096 KiB"),
+        (gone_in_the_stream, "too old resource version"),
+        (at_once, "ended as soon as it was opened"),
+        (without_projection, "KeyError while it was read"),
+    ],
+)
+def test_what_was_doubtful_is_logged_once(tmp_path: Path, doubt: Callable[[Wire], None], said: str) -> None:
+    seen, cluster = Seen(), Cluster()
+    for _ in range(3):
+        cluster.turns.put(doubt)
+    with cached(tmp_path, cluster, seen=seen):
+        until(lambda: len(cluster.asked("watch")) == 4)
+    assert [event for event, _ in seen.logged] == ["watch_lost"]
+    assert said in seen.logged[0][1]["trouble"]
+    assert seen.logged[0][1]["watch"] == "pods shop"
+
+
+def test_a_stream_that_lasts_ends_the_trouble_before_it(tmp_path: Path) -> None:
+    """Else the pause after the next failure, hours later, would be the longest at once."""
+    seen, cluster = Seen(), Cluster()
+
+    def lasting(wire: Wire) -> None:
+        wire.stream()
+        wire.hang(SHORT_STREAM_S + 0.1)
+        wire.event("ADDED", pod("late", 11))
+        wire.hang()
+
+    cluster.turns.put(garbage)
+    cluster.turns.put(lasting)
+    with cached(tmp_path, cluster, seen=seen) as cache:
+        until(lambda: cache.get("shop", "late") is not None)
+        until(lambda: [event for event, _ in seen.logged] == ["watch_lost", "watch_back"])
 
 
 def test_silence_on_an_open_connection_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from controller.adapters.clock import SystemClock
 from controller.adapters.kube.kinds import POD, Raw
 from controller.adapters.kube.watching import Cache, Pace, Scope
+from controller.ports import Clock
 from tests.kube.scripted import Heard, Scripted, Wire, client, scripted
 
 RAW_ONLY = ["what no projection keeps"]
@@ -85,12 +86,17 @@ class Seen:
 
 @contextmanager
 def cached(
-    tmp_path: Path, cluster: Cluster, pace: Pace = QUICK, scope: Scope = SHOP, seen: Seen | None = None
+    tmp_path: Path,
+    cluster: Cluster,
+    pace: Pace = QUICK,
+    scope: Scope = SHOP,
+    seen: Seen | None = None,
+    clock: Clock | None = None,
 ) -> Iterator[Cache[str]]:
     seen = seen or Seen()
     with scripted(cluster) as server, client(tmp_path, server.url, read_s=1) as api:
         cluster.server = server
-        cache = Cache(api, SystemClock(), scope, phase, seen.hint, pace, seen.log)
+        cache = Cache(api, clock or SystemClock(), scope, phase, seen.hint, pace, seen.log)
         cache.start()
         try:
             yield cache
