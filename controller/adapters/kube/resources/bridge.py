@@ -1,0 +1,161 @@
+"""Which applications of the cluster are looked at now, and how often what fails is tried again. It keeps marks, no
+truth: an application that nothing has changed for costs no call and no query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from controller.adapters.kube.resources.needs import Cluster, Controller
+from controller.adapters.kube.resources.objects import ApplicationObject, Place
+from controller.adapters.kube.resources.visiting import Visitor
+from controller.core.model import Application
+from controller.core.targets import KubernetesTarget, Trigger
+from controller.ports import Page, PortError, Refused, Unavailable
+from gates.audit import Record
+from gates.kill import KillState
+
+SWEEP_S = 300.0
+"""Hints may be lost; after this long every application is compared with its objects, from memory and from the store."""
+BEAT_S = 10.0
+"""The longest one beat works; the rest waits for the next. Health expects a beat within 30 s."""
+RECORDS_MAX = 500
+"""New records read at once; the rest comes with the next beat."""
+REFUSED_PAUSE_S = 300.0
+"""The longest between two tries of what is refused again and again, such as a status that no Role allows to write."""
+LOST_PAUSE_S = 30.0
+"""The same for what cannot be reached, and comes back by itself."""
+UNREACHED_MAX = 3
+"""Applications in a row for which the API server or the store cannot be reached, until the beat gives up."""
+
+
+class Bridge:
+    """``sync`` is called by one thread, every few seconds."""
+
+    def __init__(self, controller: Controller, cluster: Cluster) -> None:
+        self._controller, self._cluster = controller, cluster
+        self._visitor = Visitor(controller, cluster)
+        self._marked: set[Place] = set()
+        self._due_s: dict[Place, float] = {}
+        self._failures: dict[Place, int] = {}
+        self._refused: set[Place] = set()
+        self._known: frozenset[Place] = frozenset()
+        self._seq: int | None = None
+        self._kills: KillState | None = None
+        self._swept_s: float | None = None
+
+    def sync(self) -> None:
+        """Look at what has changed. Raises PortError while the store cannot be read."""
+        if not self._controller.leading() or not self._cluster.fresh():
+            return
+        self._marked |= self._cluster.hints()
+        objects, applications = self._cluster.applications(), self._applications()
+        known = frozenset(objects) | frozenset(_place(app) for app in applications)
+        self._mark_by_record(known | self._known)
+        self._forget(self._known - known)
+        self._known = known
+        self._mark_by_deployments(applications)
+        self._mark_by_time(known)
+        self._visit_marked(objects)
+
+    def _applications(self) -> Sequence[Application]:
+        return [
+            app
+            for app in self._controller.applications()
+            if isinstance(app.target, KubernetesTarget) and self._cluster.covers(app.target.namespace)
+        ]
+
+    def _mark_by_record(self, known: Iterable[Place]) -> None:
+        """Everything that happens to an application is on record, so the newest records say who has changed."""
+        store = self._controller.store
+        if self._seq is None:
+            newest = store.audit(Page(limit=1), newest_first=True)
+            self._seq = newest[0].seq if newest else 0
+            return
+        records = store.audit(Page(str(self._seq), RECORDS_MAX))
+        if not records:
+            return
+        self._seq = records[-1].seq
+        names = {record.draft.application for record in records}
+        self._marked |= {place for place in known if place[1] in names}
+        if any(_is_registration(record) for record in records):
+            # What was refused for another application's sake may be possible now.
+            self._marked |= self._refused
+
+    def _mark_by_deployments(self, applications: Sequence[Application]) -> None:
+        changed = self._cluster.deployment_hints()
+        for app in applications:
+            target = app.target
+            assert isinstance(target, KubernetesTarget), "the others were left out"
+            followed = target.trigger is Trigger.DEPLOYMENT
+            if followed and (target.namespace, target.deployment) in changed:
+                self._marked.add(_place(app))
+
+    def _mark_by_time(self, known: frozenset[Place]) -> None:
+        now_s = self._controller.clock.monotonic_s()
+        self._marked |= {place for place, due_s in self._due_s.items() if due_s <= now_s}
+        running = (one.app for one in self._controller.running() if isinstance(one.app.target, KubernetesTarget))
+        self._marked |= {
+            place for app in running if (place := _place(app)) in known and self._visitor.wording_is_due(place)
+        }
+        kills = self._controller.kills()
+        if self._swept_s is None or now_s >= self._swept_s + SWEEP_S or kills != self._kills:
+            self._swept_s, self._kills = now_s, kills
+            self._marked |= known | self._cluster.mirrored()
+
+    def _visit_marked(self, objects: Mapping[Place, ApplicationObject]) -> None:
+        """What is being deleted first: it may have traffic to take back."""
+        clock = self._controller.clock
+        until_s, unreached = clock.monotonic_s() + BEAT_S, 0
+        for place in sorted(self._marked, key=lambda one: (one not in objects or not objects[one].deleting, one)):
+            if clock.monotonic_s() >= until_s or unreached >= UNREACHED_MAX:
+                return
+            reached = self._visit(place, objects.get(place))
+            unreached = 0 if reached else unreached + 1
+            self._marked.discard(place)
+            if place not in self._known:
+                self._visitor.forget(place)
+
+    def _visit(self, place: Place, seen: ApplicationObject | None) -> bool:
+        """Whether everything could be reached."""
+        self._due_s.pop(place, None)
+        troubles: Sequence[PortError]
+        again_s: float | None = None
+        try:
+            visit = self._visitor.visit(place, seen)
+        except PortError as error:
+            troubles = [error]
+        else:
+            troubles, again_s = visit.troubles, visit.again_s
+            (self._refused.discard if visit.accepted else self._refused.add)(place)
+        if troubles:
+            again_s = min(self._pause_s(place, troubles), again_s if again_s is not None else REFUSED_PAUSE_S)
+        else:
+            self._failures.pop(place, None)
+        if again_s is not None:
+            self._due_s[place] = self._controller.clock.monotonic_s() + again_s
+        return not any(isinstance(one, Unavailable) for one in troubles)
+
+    def _pause_s(self, place: Place, troubles: Sequence[PortError]) -> float:
+        """Doubled with every failure in a row; the first of them is told."""
+        failures = self._failures[place] = self._failures.get(place, 0) + 1
+        if failures == 1:
+            self._controller.log("resource_trouble", namespace=place[0], application=place[1], trouble=str(troubles[0]))
+        longest_s = REFUSED_PAUSE_S if all(isinstance(one, Refused) for one in troubles) else LOST_PAUSE_S
+        return float(min(2.0 ** min(failures, 10), longest_s))
+
+    def _forget(self, gone: frozenset[Place]) -> None:
+        for place in gone:
+            self._marked.add(place)
+            self._visitor.forget(place)
+            self._failures.pop(place, None)
+            self._due_s.pop(place, None)
+            self._refused.discard(place)
+
+
+def _place(app: Application) -> Place:
+    assert isinstance(app.target, KubernetesTarget), "it runs elsewhere"
+    return app.target.namespace, app.name
+
+
+def _is_registration(record: Record) -> bool:
+    return record.draft.type in ("application_registered", "application_changed", "application_deleted")

@@ -1,0 +1,88 @@
+"""Gives an application back when its object is deleted: abort, wait for the end, take off what is ours, forget it. Each
+visit does what can be done now and waits for nothing; begun again after a crash it comes to the same end."""
+
+from __future__ import annotations
+
+from controller.adapters.kube.resources.documents import is_ours, left_by
+from controller.adapters.kube.resources.needs import Cluster, Controller
+from controller.adapters.kube.resources.objects import ABANDON, ApplicationObject, actor_of
+from controller.adapters.kube.resources.recalled import registered_by
+from controller.core.model import Application, IntentKind, Phase, Release
+from controller.ports import Commit, PortError, StoredApplication
+from controller.wishes import Rejected
+from gates.audit import Draft
+
+
+class Leaver:
+    def __init__(self, controller: Controller, cluster: Cluster) -> None:
+        self._controller, self._cluster = controller, cluster
+
+    def leave(self, seen: ApplicationObject) -> str:
+        """Why the object has to stay for now; empty when it may go, and then it has been let go. Raises PortError."""
+        if not seen.held:
+            return ""
+        stored = self._controller.store.application(seen.name)
+        if (
+            stored is not None
+            and not stored.deleted
+            and is_ours(stored, seen, registered_by(self._controller.store, seen.name))
+        ):
+            why = self._give_up(stored, actor_of(seen.place))
+            if why and not seen.abandoned:
+                return why
+            if why:
+                self._abandon(stored.app, actor_of(seen.place), why)
+        self._cluster.let_go(seen)
+        return ""
+
+    def _give_up(self, stored: StoredApplication, actor: str) -> str:
+        app = stored.app
+        try:
+            active = self._controller.store.active(app.name)
+            for release in active:
+                self._abort(release, actor)
+            if active:
+                return f"waiting for the end of release {active[0].id}, which is {_shown(active[0].phase)}"
+            # Its own passes would put back what is given back here.
+            with self._controller.alone(app.name):
+                self._controller.commands.unregister(app.name, actor)
+        except Rejected as rejected:
+            return rejected.text
+        except PortError as error:
+            return f"{app.name} cannot be given back yet: {error}"
+        return ""
+
+    def _abort(self, release: Release, actor: str) -> None:
+        aborted = release.intent is not None and release.intent.kind is IntentKind.ABORT
+        if not aborted and release.phase is not Phase.ROLLING_BACK:
+            self._controller.commands.intend(
+                release.id, IntentKind.ABORT, actor, "the Application object is being deleted"
+            )
+
+    def take_out(self, before: Application, after: Application) -> None:
+        """Give back what an edit of an application at rest no longer names, traffic first. Raises PortError."""
+        left = left_by(before, after)
+        if left.nothing:
+            return
+        with self._controller.alone(before.name):
+            if left.routes is not None:
+                self._controller.router.forget(left.routes)
+            if left.workload is not None:
+                self._controller.workload.forget(left.workload)
+
+    def _abandon(self, app: Application, actor: str, why: str) -> None:
+        text = f"{app.name} is no longer looked after, by {ABANDON}: {why}"
+        draft = Draft(
+            "application_abandoned",
+            self._controller.clock.now_s(),
+            actor,
+            text[:1000],
+            application=app.name,
+            environment=app.environment,
+        )
+        self._controller.store.commit(Commit((draft,)))
+        self._controller.log("application_abandoned", application=app.name, trouble=why, page=True)
+
+
+def _shown(phase: Phase) -> str:
+    return phase.value.replace("_", " ")
