@@ -22,6 +22,7 @@ from controller.adapters.kube.kinds import POD
 from controller.ports import PortError, Refused, Unavailable
 from tests.fakes.clock import ManualClock
 from tests.kube.scripted import Heard, Scripted, Wire, certificate, kubeconfig, scripted, serving
+from tests.tree import imports, python
 
 
 def done(_heard: Heard, wire: Wire) -> None:
@@ -301,3 +302,14 @@ def test_the_clients_library_is_loaded_only_where_a_cluster_is_used() -> None:
     program = "import sys, controller.adapters.kube, controller.main; print('kubernetes' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True)
     assert told.stdout.strip() == "False"
+
+
+def test_of_the_clients_library_only_the_plain_client_and_the_reading_of_kubeconfigs_is_used() -> None:
+    """Its watch, informer, leader election and typed models hang, repeat, or raise after the server has acted."""
+    used = {name for path in python("controller") for name in imports(path) if name.split(".")[0] == "kubernetes"}
+    assert used == {
+        "kubernetes.client",
+        "kubernetes.client.exceptions",
+        "kubernetes.config.config_exception",
+        "kubernetes.config.kube_config",
+    }

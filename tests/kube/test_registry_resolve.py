@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from controller.adapters.kube.registry import MANIFEST_BYTES_MAX
+from controller.adapters.kube.registry import MANIFEST_BYTES_MAX, _trusted
 from controller.adapters.kube.registry_logins import Challenge, Login, challenge_of, login_for, logins_of
 from controller.ports import PortError, Refused, Unavailable
 from tests.kube.registry_stage import INDEX, Registry, basic, digest_of, manifest, resolver, running
@@ -122,6 +122,15 @@ def test_tls_is_spoken_and_verified_with_the_operators_authority(tmp_path: Path)
         with resolver() as found, pytest.raises(Unavailable, match="its certificate is not trusted"):
             found.resolve(f"127.0.0.1:{server.port}/shop")
     assert len(server.heard) == 1
+
+
+def test_the_operators_authority_stands_beside_the_public_ones_and_has_to_be_one(tmp_path: Path) -> None:
+    crt, _ = certificate(tmp_path)
+    public, both = (len(_trusted(path).get_ca_certs()) for path in (None, str(crt)))
+    assert both == public + 1 > 50
+    for path in (tmp_path / "none", Path(__file__)):
+        with pytest.raises(Refused, match=r"authority .* cannot be used"), resolver(authority=str(path)):
+            pass
 
 
 def test_a_redirect_is_followed_without_the_login_and_not_to_plain_http() -> None:

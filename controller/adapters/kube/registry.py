@@ -41,8 +41,12 @@ HUB_HOST = f"registry-1.{DOCKER_HUB}"
 
 @dataclass(frozen=True, slots=True)
 class RegistrySettings:
-    """``docker_config`` is the path of a Docker configuration (read again for every question, as it may be rotated);
-    ``logins`` are by registry, and win. ``plain_http`` are the only host:port that are spoken to without TLS."""
+    """How registries are spoken to.
+
+    ``docker_config`` is the path of a Docker configuration, read again for every question, as it may be rotated;
+    ``logins`` are by registry, and win. ``plain_http`` are the only host:port that are spoken to without TLS.
+    ``authority`` is a file of certificates that are trusted beside the public ones.
+    """
 
     docker_config: str | None = None
     logins: Mapping[str, Login] = field(default_factory=dict)
@@ -53,13 +57,15 @@ class RegistrySettings:
 
 
 class ImageResolver:
-    """Safe from any number of threads. It remembers nothing: a tag may mean something else a moment later."""
+    """Safe from any number of threads. It remembers nothing: a tag may mean something else a moment later.
+
+    Raises Refused when the settings name an authority that cannot be read.
+    """
 
     def __init__(self, settings: RegistrySettings, monotonic_s: Callable[[], float]) -> None:
         self._settings, self._monotonic_s = settings, monotonic_s
-        trusted = ssl.create_default_context(cafile=settings.authority)
         timeout = httpx.Timeout(settings.read_s, connect=settings.connect_s)
-        self._client = httpx.Client(timeout=timeout, follow_redirects=False, verify=trusted)
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False, verify=_trusted(settings.authority))
 
     def resolve(self, reference: str) -> str:
         """``name:tag@digest``. With a digest it is returned as it is, without asking. Raises Refused or Unavailable."""
@@ -219,6 +225,17 @@ class _Question:
             case status if status >= 500:
                 return Unavailable(f"{self._where}: the registry answered {status}")
         return Refused(f"{self._where}: the registry answered {answer.status}")
+
+
+def _trusted(authority: str | None) -> ssl.SSLContext:
+    """The public authorities, and the operator's own beside them."""
+    context = httpx.create_ssl_context()
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            raise Refused(f"the registry authority {authority} cannot be used: {type(error).__name__}") from None
+    return context
 
 
 def _origin(url: str) -> str:
