@@ -11,7 +11,7 @@ import pytest
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.starting import Started, start_real, start_small
 
-REAL_S = 60
+REAL_S = 90
 LEVELS = [
     pytest.param("small", id="small"),
     pytest.param(

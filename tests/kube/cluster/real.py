@@ -23,7 +23,7 @@ ASSETS = "KUBEBUILDER_ASSETS"
 DEFAULT_ASSETS = Path("/usr/local/kubebuilder/bin")
 MANAGER = "kube-controller-manager"
 NEEDED = ("kube-apiserver", "etcd")
-START_S = 40.0
+START_S = 50.0
 """A cold start takes 4 s on two free cores; a busy machine needs more."""
 CONTROLLERS = (
     "deployment-controller",

@@ -13,6 +13,7 @@ from tests.kube.cluster.standins.endpoints import EndpointSlices
 from tests.kube.cluster.standins.gateway import Gateway
 from tests.kube.cluster.standins.hints import Sources
 from tests.kube.cluster.standins.kubelet import Kubelet
+from tests.kube.cluster.standins.quotas import Quotas
 from tests.kube.cluster.standins.replicasets import ReplicaSets
 
 
@@ -34,6 +35,7 @@ class Crew:
         if not controllers:
             self._all.append(Deployments(self._client, self._sources))
             self._all.append(ReplicaSets(self._client, self._sources))
+            self._all.append(Quotas(self._client, self._sources))
             self._all.append(EndpointSlices(self._client, self._sources))
             self._all.append(Collector(self._client, self._sources, kinds.values()))
 

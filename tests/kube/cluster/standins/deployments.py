@@ -11,6 +11,7 @@ from tests.kube.cluster.standins.hints import Sources
 from tests.kube.cluster.standins.progress import late_in_s, same_status, status_of
 from tests.kube.cluster.standins.rollout import (
     HASH,
+    MOST,
     REVISION,
     bare,
     bounds_of,
@@ -25,7 +26,6 @@ from tests.kube.cluster.standins.work import Work
 
 DEPLOYMENTS, REPLICA_SETS, PODS = built_in("deployments"), built_in("replicasets"), built_in("pods")
 DESIRED = "deployment.kubernetes.io/desired-replicas"
-MOST = "deployment.kubernetes.io/max-replicas"
 NOT_COPIED = (REVISION, DESIRED, MOST, "kubectl.kubernetes.io/last-applied-configuration")
 Key = tuple[str, str]
 

@@ -37,6 +37,7 @@ class Kubelet:
         self.client = client
         self.stop_after_s = STOP_AFTER_S
         self._known = dict(BY_IMAGE)
+        self._pods: dict[str, Raw] = {}
         self._since: dict[str, float] = {}
         self._ending: dict[str, float] = {}
         self._told: dict[str, bool] = {}
@@ -79,9 +80,10 @@ class Kubelet:
         uid = pod["metadata"]["uid"]
         with self._lock:
             if gone:
-                for memory in (self._since, self._ending, self._told, self._addresses):
+                for memory in (self._pods, self._since, self._ending, self._told, self._addresses):
                     memory.pop(uid, None)
                 return
+            self._pods[uid] = pod
             if pod["spec"].get("nodeName"):
                 self._since.setdefault(uid, time.monotonic())
             if "deletionTimestamp" in pod["metadata"]:
@@ -89,9 +91,11 @@ class Kubelet:
         self._work.add(key_of(pod))
 
     def _sync(self, key: Key) -> None:
-        namespace, name, uid = key
-        pod = self.client.find(PODS, namespace, name)
-        if pod is None or pod["metadata"]["uid"] != uid:
+        """From what the watch told last: what is written twice because of that changes nothing."""
+        uid = key[2]
+        with self._lock:
+            pod = self._pods.get(uid)
+        if pod is None:
             return
         step = next_step(pod, behaviour_of(pod, self._known), self._seen(uid), self.stop_after_s)
         try:

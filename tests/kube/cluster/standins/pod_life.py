@@ -147,13 +147,14 @@ def status_of(pod: Raw, how: Behaviour, seen: Seen, *, ready: bool) -> Raw:
     crashed = has_crashed(how, seen)
     waiting = how.waiting or ("CrashLoopBackOff" if crashed else "")
     running = not how.waiting
+    since = (pod.get("status") or {}).get("startTime") or seen.now
     conditions = [true_or_false(pod, kind, yes, seen.now) for kind, yes in (
         ("PodScheduled", True), ("Initialized", True), ("ContainersReady", ready), ("Ready", ready),
     )]  # fmt: skip
-    containers = [container_status(one, waiting, seen.now, ready=ready, crashed=crashed)
+    containers = [container_status(one, waiting, since, ready=ready, crashed=crashed)
                   for one in pod["spec"]["containers"]]  # fmt: skip
     status: Raw = {"phase": "Running" if running else "Pending", "conditions": conditions}
-    status |= {"containerStatuses": containers, "startTime": seen.now, "hostIP": "192.0.2.10"}
+    status |= {"containerStatuses": containers, "startTime": since, "hostIP": "192.0.2.10"}
     if running:
         status |= {"podIP": seen.address, "podIPs": [{"ip": seen.address}]}
     return status

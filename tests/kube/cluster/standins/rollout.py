@@ -12,6 +12,7 @@ from tests.kube.cluster.raw import Raw, name_of
 
 HASH = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
+MOST = "deployment.kubernetes.io/max-replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +90,23 @@ def shrunk(new: Raw, old: list[Raw], bounds: Bounds) -> dict[str, int]:
 
 
 def scaled(active: list[Raw], bounds: Bounds) -> dict[str, int]:
-    """The sizes after the Deployment itself was scaled in the middle of a roll: everyone keeps its share."""
+    """The sizes after the Deployment itself was scaled in the middle of a roll: everyone keeps its share.
+
+    A share is of what the ReplicaSet was last told, so that one that has grown already does not grow again."""
     if len(active) == 1:
         return {name_of(active[0]): bounds.wanted}
     total = sum(map(size, active))
-    most = bounds.most if bounds.wanted else 0
     if total == 0:
         return {}
-    sizes = {name_of(one): round(size(one) * most / total) for one in active}
+    most = bounds.most if bounds.wanted else 0
+    sizes = {name_of(one): round(size(one) * most / (told_most(one) or total)) for one in active}
     biggest = max(active, key=lambda one: (size(one), one["metadata"]["creationTimestamp"]))
     sizes[name_of(biggest)] += most - sum(sizes.values())
     return {name: max(0, count) for name, count in sizes.items()}
+
+
+def told_most(replica_set: Raw) -> int:
+    return int((replica_set["metadata"].get("annotations") or {}).get(MOST, 0))
 
 
 def bare(template: Raw) -> Raw:
