@@ -22,6 +22,7 @@ from controller.core.model import Application, CanaryPlan
 from controller.core.targets import ExternalTarget, HaproxyRoute
 from controller.guard.haproxy import RuntimeSocket
 from controller.guard.model import Server
+from controller.ports import Router
 from tests.fakes.router import FakeRouter
 from tests.parts import find
 
@@ -52,17 +53,33 @@ def eventually(true: Callable[[], bool], deadline_s: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-class World(Protocol):
-    """What a contract test may do beside the calls of the port."""
+class AnyWorld(Protocol):
+    """What a contract test may do beside the calls of the port, whatever carries the traffic."""
 
     app: Application
 
     @property
-    def router(self) -> HaproxyRouter: ...
+    def router(self) -> Router: ...
+
+    @property
+    def most_pct(self) -> int:
+        """The highest weight that the route can give the canary."""
+        ...
+
+    def weights(self) -> tuple[int, int]:
+        """What the proxy gives stable and the canary now, read past the router."""
+        ...
 
     def pass_time(self, seconds: float) -> None:
-        """Let ``seconds`` and then two passes of the guard's loop go by."""
+        """Let ``seconds`` and, with a guard, two passes of its loop go by."""
         ...
+
+
+class World(AnyWorld, Protocol):
+    """The same with HAProxy and its guard, which can be troubled."""
+
+    @property
+    def router(self) -> HaproxyRouter: ...
 
     def servers(self, backend: str) -> dict[str, Server]: ...
 
@@ -83,7 +100,20 @@ class World(Protocol):
     def break_disk(self, broken: bool) -> None: ...
 
 
-class FakeWorld:
+class Switch:
+    """The two servers of a world's switch backend."""
+
+    most_pct = 100
+
+    def servers(self, backend: str) -> dict[str, Server]:
+        raise AssertionError("every world has its own")
+
+    def weights(self) -> tuple[int, int]:
+        servers = self.servers("shop")
+        return servers["stable"].weight, servers["canary"].weight
+
+
+class FakeWorld(Switch):
     """Time is a number here; a pass of the loop is a call."""
 
     router: FakeRouter
@@ -133,7 +163,7 @@ class FakeWorld:
         self.router.disk_full = broken
 
 
-class RealWorld:
+class RealWorld(Switch):
     """A real HAProxy in master-worker mode and a real guard process, in a short directory of their own."""
 
     def __init__(self, directory: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from controller.adapters.kube.api import KubeApi
@@ -27,13 +27,14 @@ TRIES_MAX = 4
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease as it was written or read last. ``version`` is that of the object."""
+    """A lease as it was written (``ours``) or read last. ``version`` is that of the object."""
 
     release_id: str
     epoch: int
     lease_s: int
     renewed_s: float
-    version: str
+    version: str = ""
+    ours: bool = False
 
     def left_s(self, now_s: float) -> float:
         return self.renewed_s + self.lease_s - now_s
@@ -50,7 +51,9 @@ class Leases:
     def young(self, app: Application, route: KubernetesRoute, release_id: str, epoch: int, lease_s: float) -> bool:
         """Whether this very lease was renewed a moment ago."""
         held = self.remembered(app, route)
-        if held is None or (held.release_id, held.epoch, held.lease_s) != (release_id, epoch, math.ceil(lease_s)):
+        if held is None or (held.ours, held.release_id, held.epoch) != (True, release_id, epoch):
+            return False
+        if held.lease_s != math.ceil(lease_s):
             return False
         return 0 <= self._clock.now_s() - held.renewed_s < held.lease_s / YOUNG_PARTS
 
@@ -61,7 +64,7 @@ class Leases:
         held = self.remembered(app, route)
         for tries_left in reversed(range(TRIES_MAX)):
             try:
-                self._written(app, route, held, Held(release_id, epoch, math.ceil(lease_s), self._clock.now_s(), ""))
+                self._written(app, route, held, Held(release_id, epoch, math.ceil(lease_s), self._clock.now_s()))
                 return
             except (Conflict, Unknown, Missing):
                 # Read before it is written again: each write is conditional on what was read.
@@ -72,7 +75,7 @@ class Leases:
     def left_s(self, app: Application, route: KubernetesRoute, release_id: str | None, epoch: int) -> float | None:
         """None when there is no lease. Asks the cluster unless it was this process that held it last."""
         held = self.remembered(app, route)
-        if held is None or (held.release_id, held.epoch) != (release_id, epoch):
+        if held is None or (held.ours, held.release_id, held.epoch) != (True, release_id, epoch):
             held = self._read(app, route)
         return None if held is None else held.left_s(self._clock.now_s())
 
@@ -93,7 +96,7 @@ class Leases:
 
     def rehearse(self, app: Application, route: KubernetesRoute) -> None:
         """Ask the server whether a lease could be made and renewed. Raises what it says against it."""
-        body = self._body(app, Held("-", 0, 1, self._clock.now_s(), ""))
+        body = self._body(app, Held("-", 0, 1, self._clock.now_s()))
         with suppress(Exists):
             self._api.create(LEASE, route.namespace, body, dry_run=True)
         with suppress(Missing):
@@ -112,17 +115,16 @@ class Leases:
         else:
             meta = {"resourceVersion": before.version, "annotations": body["metadata"]["annotations"]}
             answer = self._api.patch(LEASE, route.namespace, name_of(app), {"metadata": meta, "spec": body["spec"]})
-        self._remember(app, route, answer)
+        self._remember(app, route, replace(_decoded(answer), ours=True))
 
     def _read(self, app: Application, route: KubernetesRoute) -> Held | None:
         try:
-            return self._remember(app, route, self._api.get(LEASE, route.namespace, name_of(app)))
+            return self._remember(app, route, _decoded(self._api.get(LEASE, route.namespace, name_of(app))))
         except Missing:
             self.unremember(app, route)
             return None
 
-    def _remember(self, app: Application, route: KubernetesRoute, raw: Raw) -> Held:
-        held = _decoded(raw)
+    def _remember(self, app: Application, route: KubernetesRoute, held: Held) -> Held:
         with self._lock:
             self._held[(route.namespace, app.name)] = held
         return held
