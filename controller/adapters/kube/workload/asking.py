@@ -8,7 +8,7 @@ from controller.adapters.kube.workload import versions
 from controller.adapters.kube.workload.reading import Reader
 from controller.adapters.kube.workload.seen import Deployed
 from controller.adapters.kube.workload.services import Services, taken
-from controller.adapters.kube.workload.sight import Sight, live_version, version_of
+from controller.adapters.kube.workload.sight import Sight, live_version, running_version
 from controller.core.model import Application
 from controller.ports import Refused
 
@@ -41,7 +41,7 @@ class Asking:
         self._services.stable(sight.target, guarded)
         if sight.canary is not None and not sight.canary.is_ours(app.name):
             raise Refused(taken("Deployment", sight.target))
-        return versions.require_short(found) if (found := _running(sight, guarded)) is not None else None
+        return versions.require_short(found) if (found := running_version(sight)) is not None else None
 
     def pending(self, app: Application) -> str | None:
         sight = self._reader.anew(app)
@@ -61,17 +61,10 @@ def _guarded(sight: Sight) -> Deployed:
     return sight.guarded
 
 
-def _running(sight: Sight, guarded: Deployed) -> str | None:
-    if not sight.by_template:
-        return live_version(sight)
-    rolled = sight.rolled
-    return version_of(sight, rolled.template, rolled.digest) if rolled is not None else None
-
-
 def _known(sight: Sight) -> frozenset[str]:
     """Versions that need not be looked for: what runs, what waits, and both sides of a release."""
-    guarded, records = _guarded(sight), sight.records
-    found = {live_version(sight), _running(sight, guarded)}
+    records = sight.records
+    found = {live_version(sight), running_version(sight)}
     if records is not None:
         found |= {records.stable.kept.version, records.canary.kept.version}
     return frozenset(version for version in found if version is not None)

@@ -15,7 +15,7 @@ from controller.adapters.kube.workload.patches import patch_of
 from controller.adapters.kube.workload.records import Kept, Made, Records, Started, kept_of
 from controller.adapters.kube.workload.seen import Deployed, deployed
 from controller.adapters.kube.workload.services import Services, taken
-from controller.adapters.kube.workload.sight import Sight, live_version, version_of
+from controller.adapters.kube.workload.sight import Sight, live_version, running_version
 from controller.adapters.kube.workload.stable_moves import TEMPLATE_PATH, require_newest
 from controller.adapters.kube.workload.templates import Templates
 from controller.adapters.kube.workload.versions import canonical, digest_of, with_version
@@ -55,7 +55,7 @@ class CanaryMoves:
         return self._correct(sight, canary, records, epoch, replicas)
 
     def away(self, sight: Sight, epoch: int | None) -> bool:
-        """Remove the canary and all that was made for it; True when there was one. ``epoch`` None: whoever leads."""
+        """Remove the canary and all that was made for it; False when there is none. ``epoch`` None: whoever leads."""
         canary = sight.canary
         if canary is None or not canary.is_ours(sight.application):
             return False
@@ -95,13 +95,10 @@ class CanaryMoves:
 
     def _stable(self, sight: Sight, guarded: Deployed) -> tuple[Kept, Raw]:
         """Stable as it is now, to be gone back to exactly."""
-        template = canonical(guarded.template)
-        version = live_version(sight)
-        if sight.by_template:
-            rolled = sight.rolled
-            if rolled is None:
-                raise Refused(f"the Deployment {guarded.name} has never run anything: there is no stable yet")
-            template, version = canonical(rolled.template), version_of(sight, rolled.template, rolled.digest)
+        version, rolled = running_version(sight), sight.rolled
+        if version is None:
+            raise Refused(f"the Deployment {guarded.name} has never run anything: there is no stable yet")
+        template = canonical(rolled.template if sight.by_template and rolled is not None else guarded.template)
         return kept_of(guarded.name, version, template), template
 
     def _wanted(self, sight: Sight, guarded: Deployed, version: str) -> tuple[Kept, Raw]:

@@ -75,7 +75,7 @@ class DeploymentWorkload:
             if role is Role.STABLE:
                 self._ensure_stable(app, version, epoch)
             elif version is None:
-                self._twice(app, lambda sight: self._canary_moves.away(sight, epoch))
+                self._remove_canary(app, epoch)
             else:
                 self._ensure_canary(app, version, epoch, share_pct)
         except (Conflict, Fenced):
@@ -86,7 +86,10 @@ class DeploymentWorkload:
         self._note(app, role, "")
 
     def forget(self, app: Application) -> None:
-        self._giving_back.all_of(self._reader.anew(app))
+        try:
+            self._giving_back.all_of(self._reader.anew(app))
+        except Conflict:
+            self._giving_back.all_of(self._reader.anew(app))
         self._reader.forget(app.name)
         with self._lock:
             self._checked_s.pop(app.name, None)
@@ -118,6 +121,14 @@ class DeploymentWorkload:
         self._twice(app, move)
         with self._lock:
             self._checked_s.setdefault(app.name, self._clock.monotonic_s())
+
+    def _remove_canary(self, app: Application, epoch: int) -> None:
+        try:
+            self._canary_moves.away(self._reader.canary_alone(app), epoch)
+        except Conflict:
+            self._canary_moves.away(self._reader.canary_alone(app), epoch)
+        finally:
+            self._reader.stale(app.name)
 
     def _check_is_due(self, application: str) -> bool:
         with self._lock:

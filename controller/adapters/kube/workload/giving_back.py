@@ -9,7 +9,7 @@ from controller.adapters.kube.workload.copies import Copies
 from controller.adapters.kube.workload.patches import patch_of
 from controller.adapters.kube.workload.seen import Deployed
 from controller.adapters.kube.workload.services import Services
-from controller.adapters.kube.workload.sight import Sight, live_version, version_of
+from controller.adapters.kube.workload.sight import Sight, live_version, running_version
 from controller.adapters.kube.workload.templates import Templates
 from controller.ports import Refused
 
@@ -39,10 +39,9 @@ class GivingBack:
 
 
 def _require_at_rest(sight: Sight, guarded: Deployed) -> None:
-    rolled = sight.rolled
+    rolled, runs = sight.rolled, running_version(sight) or "nothing"
     if rolled is not None and rolled.digest == guarded.digest:
         return
-    runs = version_of(sight, rolled.template, rolled.digest) if rolled is not None else "nothing"
     raise Refused(
         f"the Deployment {guarded.name} is paused and runs {runs}, while its template is {live_version(sight)}: "
         "without the pause that would roll out unguarded. Put the template back to what runs, or roll it out yourself: "

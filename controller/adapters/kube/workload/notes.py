@@ -102,11 +102,13 @@ def _crash(one: Raw, crashed: Raw, reason: str) -> str:
 
 
 def of_owner(raw: Raw) -> Trouble | None:
-    """Of a Deployment or a ReplicaSet: pods that it is not allowed to make, as with a quota that is used up."""
-    failed = condition(raw, "ReplicaFailure")
-    if failed.get("status") != "True":
-        return None
-    return Trouble(Rank.REFUSED, shortened(f"pods cannot be made: {failed.get('message', '')}"))
+    """Of a Deployment or a ReplicaSet: pods that it may not make, as with a quota that is used up, or no progress."""
+    failed, progress = condition(raw, "ReplicaFailure"), condition(raw, "Progressing")
+    if failed.get("status") == "True":
+        return Trouble(Rank.REFUSED, shortened(f"pods cannot be made: {failed.get('message', '')}"))
+    if progress.get("status") == "False":
+        return Trouble(Rank.STARTING, shortened(progress.get("message", "")))
+    return None
 
 
 def told(troubles: Sequence[Trouble]) -> str:

@@ -51,6 +51,11 @@ class Reader:
         sight = self._deployments(app)
         return replace(sight, replica_sets=self._sets(sight)) if sight.by_template else sight
 
+    def canary_alone(self, app: Application) -> Sight:
+        """Enough to take it away."""
+        target = target_of(app)
+        return Sight(app.name, target, None, self._deployment(target.namespace, target.canary_name))
+
     def stale(self, application: str) -> None:
         """Something was written: the last look is over."""
         with self._lock:

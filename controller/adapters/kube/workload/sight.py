@@ -93,12 +93,20 @@ def live_version(sight: Sight) -> str:
     return version_of(sight, sight.guarded.template, sight.guarded.digest)
 
 
+def running_version(sight: Sight) -> str | None:
+    """Of what stable runs, or is rolling to; None when it is paused and has never run anything."""
+    if not sight.by_template:
+        return live_version(sight)
+    rolled = sight.rolled
+    return version_of(sight, rolled.template, rolled.digest) if rolled is not None else None
+
+
 def foreign_version(sight: Sight) -> str | None:
     """The version that somebody else put into stable's place during a release; None when nobody did."""
     if sight.guarded is None:
         return None
-    if sight.records is None:
-        return _foreign_without_records(sight)
+    if sight.records is None or _asked_for_another(sight):
+        return _foreign_by_what_was_asked(sight)
     stable, promotion = sight.records.stable.kept, sight.promotion
     if promotion is not None and not promotion.back and sight.guarded.digest == stable.digest:
         return stable.version  # what we had put there was taken back
@@ -123,18 +131,20 @@ def _allowed_to_run(sight: Sight) -> frozenset[str]:
     return allowed_now(sight) | ({sight.records.canary.kept.digest} if sight.promotion is not None else set())
 
 
-def _foreign_without_records(sight: Sight) -> str | None:
-    """The canary's Deployment is gone: what was asked for is all that is known."""
+def _asked_for_another(sight: Sight) -> bool:
+    """Stable was changed between the release's submission and its canary: the version to go back to is no more."""
+    records = sight.records
+    assert records is not None
+    return sight.asked not in (None, records.stable.kept.version, records.canary.kept.version)
+
+
+def _foreign_by_what_was_asked(sight: Sight) -> str | None:
+    """Nothing is on record, as the canary's Deployment is gone or came too late: what was asked for is all we know."""
     assert sight.guarded is not None
     if sight.asked is None or (sight.promotion is not None and sight.promotion.digest == sight.guarded.digest):
         return None
-    version = live_version(sight) if not sight.by_template else _rolled_version(sight)
+    version = running_version(sight)
     return version if version not in (None, sight.asked) else None
-
-
-def _rolled_version(sight: Sight) -> str | None:
-    rolled = sight.rolled
-    return version_of(sight, rolled.template, rolled.digest) if rolled is not None else None
 
 
 def _foreign_by_template(sight: Sight) -> str | None:
@@ -164,7 +174,7 @@ def stable_state(sight: Sight, trouble: str = "") -> RoleState:
         wanted=max(1, guarded.replicas),
         running=running,
         ready=ready,
-        note=joined(told(troubles), _fewer(sight), _paused(sight), trouble),
+        note=joined(told(troubles), _fewer(sight), _paused(sight), trouble) or guarded.behind,
         foreign=foreign_version(sight),
         settling=not guarded.rolled_out,
     )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+ENDPOINTS_MAX = 1_000
+"""What one EndpointSlice holds: more instances would never be in it."""
+
+
 def canary_replicas(stable_wanted: int, share_pct: int, by_endpoints: bool) -> int:
     """For ``share_pct`` of what ``stable_wanted`` instances carry: rounded up, at least one, at most as many as stable.
 
@@ -13,7 +17,7 @@ def canary_replicas(stable_wanted: int, share_pct: int, by_endpoints: bool) -> i
     """
     needed = min(-(-stable_wanted * share_pct // 100), stable_wanted)
     if by_endpoints and share_pct < 100:
-        needed = max(needed, stable_wanted * share_pct // (100 - share_pct))
+        needed = max(needed, min(stable_wanted * share_pct // (100 - share_pct), ENDPOINTS_MAX))
     return max(1, needed)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,8 +16,6 @@ from controller.ports import Refused
 
 VERSION_CHARS_MAX = 255
 """What the rest of the controller takes for a version."""
-
-_SUFFIX = re.compile(r"\+t[0-9a-f]{8}")
 
 
 def canonical(template: Mapping[str, Any]) -> Raw:
@@ -66,10 +63,6 @@ def with_digest(text: str, digest: str) -> str:
 def template_text(template: Mapping[str, Any], container: str | None) -> str:
     """The version of a template that changes by itself, from Git, in any of its fields."""
     return with_digest(image_of(template, container), digest_of(template))
-
-
-def is_template_text(version: str) -> bool:
-    return _SUFFIX.search(version[-10:]) is not None
 
 
 def with_version(template: Mapping[str, Any], container: str | None, version: str) -> Raw:
