@@ -22,6 +22,11 @@ def progressing(cluster: Cluster) -> str:
     return str(found["reason"]) if found else ""
 
 
+def observed(cluster: Cluster) -> bool:
+    found = cluster.get("deployments", "web")
+    return bool(found["status"]["observedGeneration"] == found["metadata"]["generation"])
+
+
 def reason_of(pod: Raw) -> str:
     containers = (pod.get("status") or {}).get("containerStatuses") or []
     return str(containers[0]["state"].get("waiting", {}).get("reason", "")) if containers else ""
@@ -91,7 +96,7 @@ def test_pausing_in_the_middle_stops_the_roll_where_it_is(cluster: Cluster) -> N
     cluster.deployment(image="registry.test/web:hung", replicas=4)
     cluster.wait(lambda: len(sets_by_image(cluster)) == 2 and len(cluster.pods()) == 5, "the roll has begun")
     cluster.patch("deployments", "web", {"spec": {"paused": True}})
-    cluster.wait(lambda: progressing(cluster) == "DeploymentPaused", "it is paused")
+    cluster.wait(lambda: progressing(cluster) == "DeploymentPaused" and observed(cluster), "it is paused")
     sizes = {image: one["spec"]["replicas"] for image, one in sets_by_image(cluster).items()}
     cluster.patch("deployments", "web", {"spec": {"replicas": 8}})
     cluster.wait(lambda: sum(one["spec"]["replicas"] for one in cluster.list("replicasets")) == 10, "all have grown")

@@ -66,6 +66,8 @@ class Real:
     url: str = ""
     etcd_url: str = ""
     controllers: bool = False
+    _calls: list[Call] = field(default_factory=list)
+    _read_bytes: int = 0
 
     @property
     def ca_file(self) -> Path:
@@ -174,11 +176,16 @@ class Real:
 
     def calls(self) -> list[Call]:
         """From the audit log, which the server writes before it answers."""
-        lines = (self.parts.directory / "audit.log").read_text().splitlines()
-        events = [json.loads(line) for line in lines]
+        with (self.parts.directory / "audit.log").open("rb") as log:
+            log.seek(self._read_bytes)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read_bytes += len(whole)
+        events = [json.loads(line) for line in whole.splitlines()]
         # A watch counts when it begins, as it may never end.
         stages = {True: "ResponseStarted", False: "ResponseComplete"}
-        return [call_of(one) for one in events if one["stage"] == stages[one["verb"] == "watch"]]
+        self._calls += [call_of(one) for one in events if one["stage"] == stages[one["verb"] == "watch"]]
+        return list(self._calls)
 
 
 def call_of(event: dict[str, object]) -> Call:

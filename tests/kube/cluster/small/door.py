@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+import traceback
 import urllib.parse
 from typing import Any
 
@@ -123,6 +124,11 @@ class Connection(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self.wfile.flush()
             cut(self.connection)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001  whatever it is, the test has to hear of it
+            self.server.handling.bugs.append(traceback.format_exc())
+            code = self._refuse(ApiError(500, "InternalError", "a bug of the small API server"))
         finally:
             self._noted(who, request, code, at_s)
 

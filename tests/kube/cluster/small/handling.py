@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.kube.cluster.raw import Raw
@@ -53,6 +53,7 @@ class Handling:
     objects: Objects
     access: Access
     bookmark_every_s: float = 60.0
+    bugs: list[str] = field(default_factory=list)
 
     def allow(self, who: Identity, request: Request) -> None:
         assert request.attempt is not None
