@@ -7,6 +7,8 @@ import shutil
 import sys
 from dataclasses import dataclass
 
+from tests.kube.cluster import real
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -34,11 +36,21 @@ def missing(*names: str) -> str | None:
     return f"left out: {', '.join(absent)} not installed (apt-get install {' '.join(absent)})" if absent else None
 
 
+def kubernetes() -> str:
+    """Which levels the Kubernetes suite runs on."""
+    left_out = real.absent()
+    if left_out:
+        return f"small level; {left_out.replace('left out', 'LEFT OUT', 1)}"
+    controllers = "its own controllers" if real.has_controllers() else "stand-ins for its controllers"
+    return f"small level and the real API server ({real.assets()}) with {controllers} and a stand-in for kubelets"
+
+
 def main() -> int:
     for part in PARTS:
         path = find(part.name)
         told = f"driven for real ({path})" if path else f"NOT INSTALLED, left out: {part.covers}"
         sys.stdout.write(f"{part.name}: {told}\n")
+    sys.stdout.write(f"kubernetes: {kubernetes()}\n")
     return 0
 
 
