@@ -142,7 +142,10 @@ class Bench:
         assert release is not None
         told = reason or Reason(phase.value, f"it is {phase.value}")
         after = replace(release, phase=phase, entered_at_s=self.clock.now_s(), reason=told, **changes)
-        draft = Draft("phase", self.clock.now_s(), "controller", told.text, release.id, release.app.name)
+        numbers = {"from_phase": release.phase.value, "to_phase": phase.value}
+        draft = Draft(
+            "phase", self.clock.now_s(), "controller", told.text, release.id, release.app.name, numbers=numbers
+        )
         application: StoredApplication | None = None
         if phase is Phase.SUCCEEDED:
             stored = self.memory.application(release.app.name)

@@ -82,6 +82,26 @@ def test_the_same_template_is_tried_again_after_it_was_taken_back(shop: Stage, r
     assert shop.releases() == [V2, V2]
 
 
+def test_a_template_that_we_put_back_ourselves_is_not_tried_again_when_a_tool_applies_it_again(shop: Stage) -> None:
+    """On the way back from a promotion stable's template is put back; Git still holds the other one."""
+    template(shop, V2)
+    release = shop.newest()
+    shop.move(release.id, Phase.PROMOTING)
+    shop.settle()
+    shop.move(release.id, Phase.ROLLING_BACK)
+    shop.move(release.id, Phase.ROLLED_BACK)
+    for _ in range(3):
+        template(shop, None)
+        template(shop, V2)
+    shop.restart()
+    template(shop, None)
+    template(shop, V2)
+    assert shop.releases() == [V2]
+    assert ready(shop)[0] == "NotPromoted"
+    template(shop, V3)
+    assert shop.releases() == [V2, V3]
+
+
 def test_a_person_may_retry_what_failed(shop: Stage) -> None:
     template(shop, V2)
     failed = shop.newest()

@@ -122,6 +122,11 @@ def test_a_template_that_is_stables_again_is_put_on_record_once(releases: list[R
     assert wish_of(None, None, releases, ME) == Stay()
 
 
+def test_a_template_that_was_put_back_by_ourselves_is_no_change() -> None:
+    failed = of(V2, Phase.ROLLED_BACK)
+    assert wish_of(None, noted(V2, asked=True), [failed], ME, put_back=True) == Stay()
+
+
 def test_a_superseded_release_does_not_count_as_the_one_that_runs() -> None:
     old = of(V3, superseded_by="next")
     assert wish_of(V2, noted(V2), [old], ME) == Start(V2, replace=False)

@@ -145,7 +145,6 @@ class Bridge:
 
     def _forget(self, gone: frozenset[Place]) -> None:
         for place in gone:
-            self._marked.add(place)
             self._visitor.forget(place)
             self._failures.pop(place, None)
             self._due_s.pop(place, None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from controller.adapters.kube.resources.needs import Cluster, Controller
 from controller.adapters.kube.resources.objects import DeploymentSeen, Place, actor_of
-from controller.adapters.kube.resources.recalled import noted_template
+from controller.adapters.kube.resources.recalled import noted_template, put_back
 from controller.adapters.kube.resources.shown import Said, camel
 from controller.adapters.kube.resources.templates import STABLES, GoBack, Note, Start, Stay, wish_of
 from controller.core.model import Application, IntentKind, Phase, Release
@@ -112,7 +112,8 @@ class Follower:
             # so a template that was stable's then was taken back by people and not made stable's by us.
             now = self._releases(app)
             noted = noted_template(self._controller.store, app.name, _named(target), actor_of(place))
-            wish = wish_of(pending, noted, now, actor_of(place))
+            ours = pending is None and put_back(self._controller.store, now)
+            wish = wish_of(pending, noted, now, actor_of(place), ours)
             if isinstance(wish, Note):
                 self._note(app, target, wish, actor_of(place))
             elif isinstance(wish, Stay):

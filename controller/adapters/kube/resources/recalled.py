@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controller.adapters.kube.resources.needs import Memory
 from controller.adapters.kube.resources.templates import Noted
+from controller.core.model import Phase, Release
 from controller.ports import AuditFilter, Page
 from gates.audit import Record
 
 REGISTRATIONS = ("application_registered", "application_changed")
+PHASES_MAX = 100
+"""Of one release; it has some six, and two more for each kill that it lived through."""
 REQUESTS_MAX = 100
 """Releases asked for since the template changed: more than anybody asks for in the life of one template."""
 
@@ -29,6 +34,16 @@ def noted_template(store: Memory, name: str, deployment: str, actor: str) -> Not
     requests = store.audit(Page(limit=REQUESTS_MAX), AuditFilter(application=name, type="requested"), newest_first=True)
     asked = any(one.seq > record.seq and one.draft.actor == actor for one in requests)
     return Noted(str(record.draft.numbers.get("version", "")), record.draft.at_s, asked)
+
+
+def put_back(store: Memory, releases: Sequence[Release]) -> bool:
+    """Whether the newest of ``releases`` ended badly after its promotion had begun: then stable's template was put back
+    by ourselves, and a tool that applies the other one again has changed nothing."""
+    newest = releases[0] if releases else None
+    if newest is None or newest.phase not in (Phase.ROLLED_BACK, Phase.FAILED):
+        return False
+    phases = store.audit(Page(limit=PHASES_MAX), AuditFilter(release_id=newest.id, type="phase"), newest_first=True)
+    return any(one.draft.numbers.get("to_phase") == Phase.PROMOTING.value for one in phases)
 
 
 def _newest(store: Memory, name: str, kind: str) -> Record | None:

@@ -56,11 +56,14 @@ class Stay:
 Wish = Note | Start | GoBack | Stay
 
 
-def wish_of(pending: str | None, noted: Noted | None, releases: Sequence[Release], actor: str) -> Wish:
-    """``releases`` newest first. ``actor`` is who asks in the name of the template."""
+def wish_of(
+    pending: str | None, noted: Noted | None, releases: Sequence[Release], actor: str, put_back: bool = False
+) -> Wish:
+    """``releases`` newest first. ``actor`` is who asks in the name of the template. ``put_back``: the template was made
+    stable's by ourselves, on the way back from a promotion, and not by people."""
     running = next((one for one in releases if one.phase not in ENDED and one.superseded_by is None), None)
     if pending is None:
-        return _back_at_stables(noted, running, releases, actor)
+        return Stay() if put_back else _back_at_stables(noted, running, releases, actor)
     if noted is None or noted.version != pending:
         return Note(pending)
     if running is not None and running.canary == pending and not _goes_back(running):
