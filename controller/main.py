@@ -5,22 +5,24 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Protocol
 
 from analysis.prometheus import PrometheusMetrics
 from controller.adapters.clock import SystemClock
 from controller.adapters.logs import controller_log
 from controller.adapters.notify import WebhookNotifier
+from controller.adapters.routers.chosen import ChosenRouter
 from controller.adapters.routers.haproxy import HaproxyRouter
 from controller.adapters.store.sql import SqlStore
+from controller.adapters.workloads.absent import NoCluster
 from controller.adapters.workloads.external import ExternalWorkload
 from controller.adapters.workloads.health import health_client
 from controller.adapters.workloads.processes import ProcessesWorkload
-from controller.core.model import Application
-from controller.core.targets import ProcessesTarget
+from controller.core.model import Application, Release
+from controller.core.targets import KubernetesTarget, ProcessesTarget
 from controller.messages import messages_of
 from controller.ports import Commit, Ports, Workload
 from controller.reconcile import Reconciler
@@ -29,19 +31,31 @@ from controller.runtime.doors import Doors
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
 from controller.runtime.node import Node
+from controller.runtime.schedule import Job
 from controller.settings import Settings
 from gates.audit import Draft
+
+if TYPE_CHECKING:
+    from controller.adapters.kube.cluster import Cluster
+    from controller.adapters.kube.resources.resources import Resources
+
+CLUSTER_S = 2.0
+"""How often objects of a cluster and the store are brought together; nothing is asked when nothing changed."""
 
 
 class DataDirectoryBusy(Exception):
     """Another controller runs on this data directory; two would fight over one store."""
 
 
+class Startable(Protocol):
+    def start(self) -> None: ...
+
+
 class RunningNode:
     """A node with the adapters it was built from; ``stop`` ends both."""
 
-    def __init__(self, node: Node, closing: ExitStack) -> None:
-        self._node, self._closing = node, closing
+    def __init__(self, node: Node, closing: ExitStack, beside: Startable | None = None) -> None:
+        self._node, self._closing, self._beside = node, closing, beside
 
     @property
     def doors(self) -> Doors:
@@ -49,6 +63,8 @@ class RunningNode:
 
     def start(self) -> None:
         self._node.start()
+        if self._beside is not None:
+            self._beside.start()
 
     def stop(self) -> None:
         self._node.stop()
@@ -68,10 +84,33 @@ def opened_store(settings: Settings) -> Iterator[SqlStore]:
             yield store
 
 
+class _Later:
+    """What is needed before it is there: the loop by the kill switch, the node by the watches of a cluster."""
+
+    def __init__(self) -> None:
+        self.loop: Reconciler | None = None
+        self.node: Node | None = None
+        self.resources: Resources | None = None
+
+    def last_seen(self, release_id: str) -> Release | None:
+        return self.loop.last_seen(release_id) if self.loop is not None else None
+
+    def running(self) -> tuple[Release, ...]:
+        return self.loop.running() if self.loop is not None else ()
+
+    def changed(self, namespace: str, name: str) -> None:
+        if self.node is not None:
+            self.node.changed(namespace, name)
+
+    def sync(self) -> None:
+        if self.resources is not None:
+            self.resources.sync()
+
+
 def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
     """Open the store, take leadership, build every adapter. Raises DataDirectoryBusy or a PortError of the store."""
     with ExitStack() as opening:
-        clock, log = SystemClock(), controller_log()
+        clock, log, later = SystemClock(), controller_log(), _Later()
         metrics = PrometheusMetrics(
             clock.monotonic_s,
             clock.sleep_s,
@@ -80,38 +119,63 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
         )
         store = opening.enter_context(opened_store(settings))
         epoch = _lead(store, clock.now_s(), min_epoch)
-        router = HaproxyRouter()
-        opening.callback(router.close)
-        processes = ProcessesWorkload(settings.data_dir / "processes", router, clock)
-        opening.callback(processes.close)
-        http = health_client()
-        opening.callback(http.close)
-        external = ExternalWorkload(clock, http)
-        opening.callback(external.close)
+        cluster = _cluster(settings, clock, log, later, opening)
+        haproxy = HaproxyRouter()
+        opening.callback(haproxy.close)
+        router = ChosenRouter(haproxy, cluster.router if cluster is not None else None)
+        workload_of = _workloads(settings, clock, haproxy, cluster, opening)
         notifier = WebhookNotifier()
         opening.callback(notifier.close)
-
-        def workload_of(app: Application) -> Workload:
-            return processes if isinstance(app.target, ProcessesTarget) else external
-
-        last_seen: list[Reconciler] = []
-        directory = Directory(store, lambda release_id: last_seen[0].last_seen(release_id) if last_seen else None)
-        switch = KillSwitch(
-            store,
-            router,
-            KillFile(settings.data_dir / "kill.jsonl"),
-            clock,
-            directory.applications,
-            directory.of_release,
-            log,
-            lambda: last_seen[0].running() if last_seen else (),
-        )
+        directory = Directory(store, later.last_seen)
+        file = KillFile(settings.data_dir / "kill.jsonl")
+        known = (directory.applications, directory.of_release)
+        switch = KillSwitch(store, router, file, clock, *known, log, later.running)
         ports = Ports(store, router, workload_of, metrics, switch.state, clock, log)
-        reconciler = Reconciler(ports, epoch, messages_of(settings.notify))
-        last_seen.append(reconciler)
-        node = Node(ports, epoch, switch, reconciler, directory, notifier, settings.workers)
-        return RunningNode(node, opening.pop_all())
+        later.loop = Reconciler(ports, epoch, messages_of(settings.notify))
+        beats = (Job("cluster", CLUSTER_S, later.sync, own_thread=True),) if cluster is not None else ()
+        node = Node(ports, epoch, switch, later.loop, directory, notifier, settings.workers, beats)
+        later.node = node
+        if cluster is not None:
+            later.resources = cluster.resources(node, ports, directory.applications, later.running)
+            opening.callback(later.resources.stop)
+        return RunningNode(node, opening.pop_all(), later.resources)
     raise AssertionError("unreachable: the stack closes only on an error, which is raised")
+
+
+def _cluster(
+    settings: Settings, clock: SystemClock, log: Callable[..., None], later: _Later, opening: ExitStack
+) -> Cluster | None:
+    """Imported only when one is configured: its client takes some 40 MB."""
+    if not settings.has_cluster:
+        return None
+    from controller.adapters.kube.cluster import Cluster, KubeSettings, RegistrySettings
+
+    where = str(settings.kubeconfig) if settings.kubeconfig is not None else None
+    logins = str(settings.registry_credentials) if settings.registry_credentials is not None else None
+    registry = RegistrySettings(docker_config=logins, plain_http=frozenset(settings.registry_plain_http))
+    reach = KubeSettings(where, settings.kube_context, settings.in_cluster)
+    cluster = Cluster(reach, registry, settings.kube_namespaces, clock, log, later.changed)
+    opening.callback(cluster.close)
+    return cluster
+
+
+def _workloads(
+    settings: Settings, clock: SystemClock, endpoints: HaproxyRouter, cluster: Cluster | None, opening: ExitStack
+) -> Callable[[Application], Workload]:
+    processes = ProcessesWorkload(settings.data_dir / "processes", endpoints, clock)
+    opening.callback(processes.close)
+    http = health_client()
+    opening.callback(http.close)
+    external = ExternalWorkload(clock, http)
+    opening.callback(external.close)
+    in_cluster: Workload = cluster.workload if cluster is not None else NoCluster()
+
+    def workload_of(app: Application) -> Workload:
+        if isinstance(app.target, KubernetesTarget):
+            return in_cluster
+        return processes if isinstance(app.target, ProcessesTarget) else external
+
+    return workload_of
 
 
 def _lead(store: SqlStore, now_s: float, min_epoch: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 from controller.commands import Commands
@@ -37,6 +38,7 @@ class Node:
         directory: Directory,
         notifier: Notifier,
         workers: int,
+        more_jobs: Sequence[Job] = (),
     ) -> None:
         self._ports, self._epoch, self._switch = ports, epoch, switch
         self._reconciler, self._directory = reconciler, directory
@@ -45,7 +47,7 @@ class Node:
         self._resting = Resting()
         self._queue = WorkQueue(self._run, ports.clock, self._crashed, workers)
         self._outbox = Outbox(ports.store, notifier, ports.clock, ports.log)
-        jobs = self._jobs()
+        jobs = (*self._jobs(), *more_jobs)
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
         switch.wakes(self._queue.add)
@@ -158,6 +160,13 @@ class Node:
             f"what it steers was led from another data directory; this one (epoch {self._epoch}) is new or restored: "
             f"when no other controller runs, start once with --min-epoch {number}"
         )
+
+    def leading(self) -> bool:
+        return self._leading
+
+    def alone(self, application: str) -> threading.Lock:
+        """Held around work on one application, so that no pass over it runs meanwhile."""
+        return self._lock_of(application)
 
     def _lock_of(self, application: str) -> threading.Lock:
         return self._locks.setdefault(application, threading.Lock())

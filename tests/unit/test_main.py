@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from controller.adapters.store.writes import EPOCH_LEAP_MAX
 from controller.main import build, opened_store
 from controller.ports import AuditFilter, Page, Refused
 from controller.settings import Settings
+from controller.wishes import Rejected, Submission
+from tests.unit.core.build import a_cluster_app
 
 
 def settings(tmp_path: Path, **given: Any) -> Settings:
@@ -60,3 +64,19 @@ def test_the_credentials_for_prometheus_reach_its_client(
     monkeypatch.setattr(main, "PrometheusMetrics", made)
     build(settings(tmp_path, **{name: tmp_path / "secret"})).stop()
     assert given == [{"credentials": tmp_path / "secret", "bearer": bearer}]
+
+
+def test_without_a_cluster_its_client_is_never_imported(tmp_path: Path) -> None:
+    """It takes some 40 MB, which a controller behind HAProxy does not owe anybody."""
+    look = "import sys, controller.main, api.cli.main; sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], check=False, timeout=60).returncode == 0
+
+
+def test_an_application_in_a_cluster_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    node = build(settings(tmp_path))
+    try:
+        node.doors.commands.register(a_cluster_app(), "ann")
+        with pytest.raises(Rejected, match="started without a cluster: set inCluster or kubeconfig"):
+            node.doors.commands.submit(Submission("shop", "2", "ci"))
+    finally:
+        node.stop()
