@@ -54,9 +54,9 @@ class Shop:
     def change(self, **target: Any) -> None:
         self.app = replace(self.app, target=replace(self.target, **target))
 
-    def restart(self, made: Made | None = None) -> None:
+    def restart(self, made: Made | None = None, resolve_image: Callable[[str], str] = pinned) -> None:
         """As after a restart of the controller: nothing is remembered."""
-        self.workload = DeploymentWorkload(self.api, SystemClock(), pinned, made)
+        self.workload = DeploymentWorkload(self.api, SystemClock(), resolve_image, made)
 
     def observe(self) -> tuple[RoleState, RoleState]:
         return self.workload.observe(self.app)
@@ -100,6 +100,7 @@ class Shop:
         return seen[-1]
 
     def start_canary(self, version: str = V2, share_pct: int = 25) -> None:
+        self.ensure(CANARY, version, share_pct)
         self.until(
             lambda _, canary: 0 < canary.wanted <= canary.ready_of(version),
             f"the canary runs {version}",
@@ -114,6 +115,10 @@ class Shop:
             (STABLE, version),
             (CANARY, version),
         )
+
+    def promote_without_canary(self, version: str = V2) -> None:
+        """As when nobody waits for the canary's own instances."""
+        self.until(lambda stable, _: stable.settled_on(version), f"stable runs {version}", (STABLE, version))
 
     def remove_canary(self) -> None:
         self.until(lambda _, canary: not canary.running_any and not canary.wanted, "the canary is gone", (CANARY, None))
@@ -150,7 +155,8 @@ def application(namespace: str, trigger: Trigger = Trigger.API, replicas_route: 
 def shop_in(cluster: Cluster, trigger: Trigger = Trigger.API, **deployment: Any) -> Iterator[Shop]:
     """Stable is there and serves, as its users made it."""
     cluster.apply(builders.service(SHOP))
-    cluster.deployment(SHOP, **{"image": V1, "replicas": 4} | deployment)
+    wanted: dict[str, Any] = {"image": V1, "replicas": 4, **deployment}
+    cluster.deployment(SHOP, **wanted)
     if not deployment.get("paused"):
         cluster.rolled_out(SHOP)
     api = connect(KubeSettings(kubeconfig=str(cluster.kubeconfig)), SystemClock())

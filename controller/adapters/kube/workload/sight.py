@@ -174,18 +174,18 @@ def stable_state(sight: Sight, trouble: str = "") -> RoleState:
         wanted=max(1, guarded.replicas),
         running=running,
         ready=ready,
-        note=joined(told(troubles), _fewer(sight), _paused(sight), trouble) or guarded.behind,
+        note=joined(told(troubles), _fewer(sight, sum(one.ready for one in pods)), _paused(sight), trouble) or guarded.behind,
         foreign=foreign_version(sight),
         settling=not guarded.rolled_out,
     )
 
 
-def _fewer(sight: Sight) -> str:
+def _fewer(sight: Sight, ready: int) -> str:
     """Capacity that is missing for the traffic to come back to."""
-    records, guarded = sight.records, sight.guarded
-    if records is None or guarded is None or guarded.ready >= records.stable.ready:
+    records = sight.records
+    if records is None or ready >= records.stable.ready:
         return ""
-    return f"{guarded.ready} instances of stable are ready, {records.stable.ready} were when the release began"
+    return f"{ready} instances of stable are ready, {records.stable.ready} were when the release began"
 
 
 def _paused(sight: Sight) -> str:
