@@ -78,7 +78,7 @@ def test_what_an_autoscaler_took_from_stable_is_given_back_once_on_the_way_back(
     shop.start_canary(V2)
     scale(shop, 2)
     shop.until(lambda stable, _: stable.ready_any == 2, "stable is smaller")
-    assert "2 instances of stable are ready, 4 were when the release began" in shop.stable().note
+    assert "stable has 2 ready instances, and had 4 when the release began" in shop.stable().note
     shop.ensure(CANARY, V2, 25)
     assert wanted(shop, SHOP) == 2
     shop.until(lambda stable, _: stable.ready_any == 4, "stable has its old size", (STABLE, V1))

@@ -61,7 +61,7 @@ ENDED = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
         (
             pod(waiting("CrashLoopBackOff", restartCount=1, lastState={"terminated": {"exitCode": 0}})),
             Rank.CRASH,
-            "container main ended with exit code 0, restarted 1 times, CrashLoopBackOff",
+            "container main ended with exit code 0, restarted 1 time, CrashLoopBackOff",
         ),
         (pod(RUNS), Rank.STARTING, "container main runs and is not ready: does its readiness probe pass?"),
         (pod(waiting("ContainerCreating")), Rank.STARTING, "not started yet"),

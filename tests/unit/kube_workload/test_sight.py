@@ -175,11 +175,9 @@ def test_ready_instances_are_settled_only_when_the_roll_out_is_complete(status: 
 
 def test_the_worst_trouble_is_noted_with_missing_capacity_and_the_last_refusal() -> None:
     pull = Trouble(Rank.IMAGE, "cannot be pulled")
-    weak = deployed({**raw_deployment(), "status": {"readyReplicas": 2}})
-    state = stable_state(
-        stable_of(a_pod("a", ready=False, trouble=pull), deployment=weak, canary=the_canary()), "denied"
-    )
-    assert state.note == ("cannot be pulled; 2 instances of stable are ready, 4 were when the release began; denied")
+    look = stable_of(a_pod("a", ready=False, trouble=pull), a_pod("a"), a_pod("a"), canary=the_canary())
+    missing = "stable has 2 ready instances, and had 4 when the release began"
+    assert stable_state(look, "denied").note == f"cannot be pulled; {missing}; denied"
 
 
 def test_a_deployment_paused_by_its_owner_is_noted_unless_we_keep_it_paused() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from controller.adapters.kube.kinds import Raw
+from controller.core.explain import counted
 
 TEXT_CHARS_MAX = 240
 """Of one message of the cluster; some list every node."""
@@ -97,8 +98,9 @@ def _crash(one: Raw, crashed: Raw, reason: str) -> str:
     code = f" with exit code {crashed['exitCode']}" if "exitCode" in crashed else ""
     why = str(crashed.get("reason") or "")
     why = f" ({why})" if why not in ("", "Error", "Completed") else ""
+    restarts = int(one.get("restartCount") or 0)
     loop = f", {reason}" if reason else ""
-    return f"container {one.get('name')} ended{code}{why}, restarted {one.get('restartCount', 0)} times{loop}"
+    return f"container {one.get('name')} ended{code}{why}, restarted {counted(restarts, 'time')}{loop}"
 
 
 def of_owner(raw: Raw) -> Trouble | None:

@@ -12,6 +12,7 @@ from controller.adapters.kube.workload.notes import joined, told
 from controller.adapters.kube.workload.records import Promotion, Records
 from controller.adapters.kube.workload.seen import Deployed, PodSeen, ReplicaSetSeen
 from controller.adapters.kube.workload.versions import template_text, text_of, with_digest
+from controller.core.explain import counted
 from controller.core.model import RoleState
 from controller.core.targets import KubernetesTarget, Trigger
 
@@ -174,7 +175,8 @@ def stable_state(sight: Sight, trouble: str = "") -> RoleState:
         wanted=max(1, guarded.replicas),
         running=running,
         ready=ready,
-        note=joined(told(troubles), _fewer(sight, sum(one.ready for one in pods)), _paused(sight), trouble) or guarded.behind,
+        note=joined(told(troubles), _fewer(sight, sum(one.ready for one in pods)), _paused(sight), trouble)
+        or guarded.behind,
         foreign=foreign_version(sight),
         settling=not guarded.rolled_out,
     )
@@ -185,7 +187,7 @@ def _fewer(sight: Sight, ready: int) -> str:
     records = sight.records
     if records is None or ready >= records.stable.ready:
         return ""
-    return f"{ready} instances of stable are ready, {records.stable.ready} were when the release began"
+    return f"stable has {counted(ready, 'ready instance')}, and had {records.stable.ready} when the release began"
 
 
 def _paused(sight: Sight) -> str:
