@@ -9,19 +9,27 @@ from dataclasses import dataclass
 
 from tests.kube.cluster import real
 
+HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+"""Another version may render the same objects in another way; .ci/run installs this one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program that tests drive for real, and what is left out without it."""
+    """A program that tests drive for real, and what is left out without it.
+
+    ``install`` is how to get it where no Debian package holds it.
+    """
 
     name: str
     package: str
     covers: str
+    install: str = ""
 
 
 PARTS = (
     Part("haproxy", "haproxy", "the guard and the router on real traffic, the demo"),
     Part("prometheus", "prometheus", "reading metrics from a real Prometheus, the demo"),
+    Part("helm", "", "rendering the chart anew; what it rendered last is tested", f"go install {HELM}"),
 )
 
 
@@ -32,8 +40,11 @@ def find(name: str) -> str | None:
 
 def missing(*names: str) -> str | None:
     """What to install before the named parts can be driven, or None."""
-    absent = [part.package for part in PARTS if part.name in names and find(part.name) is None]
-    return f"left out: {', '.join(absent)} not installed (apt-get install {' '.join(absent)})" if absent else None
+    absent = [part for part in PARTS if part.name in names and find(part.name) is None]
+    packages = " ".join(part.package for part in absent if part.package)
+    ways = [f"apt-get install {packages}"] if packages else []
+    ways += [part.install for part in absent if part.install]
+    return f"left out: {', '.join(part.name for part in absent)} not installed ({'; '.join(ways)})" if absent else None
 
 
 def kubernetes() -> str:

@@ -26,6 +26,7 @@ TOP = {
     "pyproject.toml",
     "requirements.lock",
     ".gitignore",
+    ".dockerignore",
 }
 IMPURE = {
     "time", "random", "os", "pathlib", "io", "socket", "ssl", "subprocess", "threading", "asyncio", "concurrent",

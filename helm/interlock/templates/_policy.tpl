@@ -1,0 +1,165 @@
+{{/*
+CEL that several policies share. Objects are read as dyn, since one expression reads several kinds, and every field is
+asked for with has() first: an expression that fails must not be what decides about traffic.
+*/}}
+
+{{/* A list of texts as CEL writes it. */}}
+{{- define "interlock.cel.list" -}}
+[{{ range $i, $text := . }}{{ if $i }}, {{ end }}'{{ $text | replace "\\" "\\\\" | replace "'" "\\'" }}'{{ end }}]
+{{- end }}
+
+{{- define "interlock.cel.controller" -}}
+request.userInfo.username == '{{ include "interlock.user" . }}'
+{{- end }}
+
+{{- define "interlock.cel.breakGlass" -}}
+(has(request.userInfo.groups) && request.userInfo.groups.exists(g, g in {{ include "interlock.cel.list" .Values.admissionPolicies.breakGlassGroups }}))
+{{- end }}
+
+{{/* The controller, Kubernetes' own controllers (garbage collection, endpoints, namespaces), trusted users, break glass. */}}
+{{- define "interlock.cel.trusted" -}}
+({{ include "interlock.cel.controller" . }}
+|| request.userInfo.username.startsWith('system:serviceaccount:kube-system:')
+|| request.userInfo.username in {{ include "interlock.cel.list" (concat (list "system:kube-controller-manager" "system:apiserver") .Values.admissionPolicies.trustedUsers) }}
+|| {{ include "interlock.cel.breakGlass" . }})
+{{- end }}
+
+{{/* Whether "object" or "oldObject" has the annotation that makes it a route of ours. */}}
+{{- define "interlock.cel.noted" -}}
+(dyn({{ . }}) != null && has(dyn({{ . }}).metadata.annotations) && 'interlock.dev/route' in dyn({{ . }}).metadata.annotations)
+{{- end }}
+
+{{/*
+What is compared on a route: both sides of every variable are [before, after]. A share is in millionths of a rule's
+requests; for endpoints it is their number, which only the same slice is compared with.
+*/}}
+{{- define "interlock.cel.routeVariables" -}}
+- name: notes
+  expression: >-
+    [{{ include "interlock.cel.noted" "oldObject" }} ? string(dyn(oldObject).metadata.annotations['interlock.dev/route']) : '',
+    {{ include "interlock.cel.noted" "object" }} ? string(dyn(object).metadata.annotations['interlock.dev/route']) : '']
+# The canary's Service, as the route's annotation names it; '' where it does not, and then every name that ends in -canary.
+- name: canary
+  expression: >-
+    variables.notes.filter(n, n.matches('"canary"[ ]*:[ ]*"')).map(n, n.find('"canary"[ ]*:[ ]*"[^"]*"').split('"')[3]) + ['']
+- name: backends
+  expression: >-
+    [dyn(oldObject), dyn(object)].map(o, o == null || !has(o.spec) ? []
+    : request.kind.kind in ['HTTPRoute', 'GRPCRoute']
+    ? (has(o.spec.rules) ? o.spec.rules.map(r, has(r.backendRefs)
+    ? r.backendRefs.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)]) : []) : [])
+    : request.kind.kind == 'VirtualService'
+    ? ((has(o.spec.http) ? o.spec.http : []) + (has(o.spec.tcp) ? o.spec.tcp : []) + (has(o.spec.tls) ? o.spec.tls : []))
+    .map(r, has(r.route) ? r.route.map(b, [dyn(b.destination.host.split('.')[0]),
+    dyn(has(b.weight) ? int(b.weight) : (size(r.route) == 1 ? 100 : 0))]) : [])
+    : request.kind.kind == 'TraefikService'
+    ? (has(o.spec.weighted) && has(o.spec.weighted.services)
+    ? [o.spec.weighted.services.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)])] : [])
+    : [])
+# A canary Ingress without its canary annotation is an ordinary one, and takes everything.
+- name: ingressShares
+  expression: >-
+    [dyn(oldObject), dyn(object)].map(o, o == null || request.kind.kind != 'Ingress' ? []
+    : [has(o.metadata.annotations) ? o.metadata.annotations : {}].map(a,
+    !('nginx.ingress.kubernetes.io/canary' in a) || a['nginx.ingress.kubernetes.io/canary'] != 'true' ? 1000000
+    : !('nginx.ingress.kubernetes.io/canary-weight' in a) ? 0
+    : !a['nginx.ingress.kubernetes.io/canary-weight'].matches('^[0-9]{1,6}$') ? 1000000
+    : int(a['nginx.ingress.kubernetes.io/canary-weight']) * 1000000
+    / ('nginx.ingress.kubernetes.io/canary-weight-total' in a
+    && a['nginx.ingress.kubernetes.io/canary-weight-total'].matches('^[1-9][0-9]{0,5}$')
+    ? int(a['nginx.ingress.kubernetes.io/canary-weight-total']) : 100)))
+- name: shares
+  expression: >-
+    request.kind.kind == 'EndpointSlice'
+    ? [dyn(oldObject), dyn(object)].map(o, o == null || !has(o.endpoints) || o.endpoints == null ? [0] : [int(size(o.endpoints))])
+    : request.kind.kind == 'Ingress' ? variables.ingressShares
+    : variables.backends.map(side, side.map(rule, [rule.map(b, int(b[1])).sum(), rule.filter(b, variables.canary[0] == ''
+    ? b[0].endsWith('-canary') : b[0] == variables.canary[0]).map(b, int(b[1])).sum()])
+    .map(t, t[0] == 0 ? 0 : t[1] * 1000000 / t[0]))
+- name: recorded
+  expression: >-
+    variables.notes.map(n, double('0' + n.find('"weight_pct"[ ]*:[ ]*[0-9]+([.][0-9]+)?').find('[0-9.]*$')))
+- name: rises
+  expression: >-
+    variables.recorded[1] > variables.recorded[0] || variables.shares[1].sum() > variables.shares[0].sum()
+    || (size(variables.shares[0]) > 0 && size(variables.shares[1]) > 0
+    && variables.shares[1].max() > variables.shares[0].max())
+- name: foreignNote
+  expression: >-
+    variables.notes[0] != '' && variables.notes[1] != variables.notes[0] && !({{ include "interlock.cel.controller" . }})
+{{- end }}
+
+{{/* The kinds that can carry weights, of the routers that are switched on. */}}
+{{- define "interlock.routeResources" -}}
+{{- with .Values.routers }}
+{{- if .gatewayApi }}
+- apiGroups: [gateway.networking.k8s.io]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [httproutes, grpcroutes]
+{{- end }}
+{{- if .istio }}
+- apiGroups: [networking.istio.io]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [virtualservices]
+{{- end }}
+{{- if .ingressNginx }}
+- apiGroups: [networking.k8s.io]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [ingresses]
+{{- end }}
+{{- if .traefik }}
+- apiGroups: [traefik.io]
+  apiVersions: [v1alpha1]
+  operations: [CREATE, UPDATE]
+  resources: [traefikservices]
+{{- end }}
+{{- if .replicas }}
+- apiGroups: [discovery.k8s.io]
+  apiVersions: [v1]
+  operations: [CREATE, UPDATE]
+  resources: [endpointslices]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The kill as the KillSwitch (the policy's params) says it. A scope that cannot be decided here, such as an environment,
+covers everything: on doubt a weight does not rise.
+*/}}
+{{- define "interlock.cel.killVariables" -}}
+- name: engaged
+  expression: "params.spec.engaged == true"
+- name: scopes
+  expression: "has(params.spec.scopes) && size(params.spec.scopes) > 0 ? params.spec.scopes : ['fleet']"
+{{- end }}
+
+{{/* Binds a policy of ours where applications live. Takes: root, name, and params for the kill's. */}}
+{{- define "interlock.policyBinding" -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "interlock.labels" .root | nindent 4 }}
+spec:
+  policyName: {{ .name }}
+  validationActions: {{ .root.Values.admissionPolicies.validationActions | toJson }}
+  {{- if .params }}
+  paramRef:
+    name: interlock
+    namespace: {{ .root.Release.Namespace }}
+    # Without the object nobody has engaged a kill here. Denying would also keep the controller from lowering.
+    parameterNotFoundAction: Allow
+  {{- end }}
+  {{- if not .root.Values.clusterWide }}
+  matchResources:
+    namespaceSelector:
+      matchExpressions:
+        - key: kubernetes.io/metadata.name
+          operator: In
+          values: {{ include "interlock.namespaces" .root }}
+  {{- end }}
+{{- end }}
