@@ -15,9 +15,8 @@ from tests.kube.cluster.raw import Raw
 STABLE, CANARY = "shop", "shop-canary"
 ROUTE = "interlock.dev/route"
 NGINX = "nginx.ingress.kubernetes.io/"
-STABLE_PODS = 40
-CANARY_PODS = 40
-"""So many that even 1 % and 50 % are whole endpoints."""
+STABLE_PODS = CANARY_PODS = 99
+"""So many that every weight up to 50 % is a share that rounds to it."""
 
 
 class RouteKit(Protocol):

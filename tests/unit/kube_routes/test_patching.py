@@ -9,6 +9,7 @@ import pytest
 from controller.adapters.kube.routes.patching import (
     among,
     annotation_steps,
+    at_content,
     at_version,
     covers,
     look_into,
@@ -47,9 +48,52 @@ def test_annotations_are_set_and_taken_away_beside_those_of_others(meta: Raw) ->
 
 def test_the_precondition_is_the_version_that_was_read() -> None:
     raw = {"metadata": {"resourceVersion": "7"}}
-    assert stepped(raw, [at_version(raw)]) == raw
+    assert stepped(raw, at_version(raw)) == raw
     with pytest.raises(ApiError):
-        stepped({"metadata": {"resourceVersion": "8"}}, [at_version(raw)])
+        stepped({"metadata": {"resourceVersion": "8"}}, at_version(raw))
+
+
+BACKENDS = [{"name": "s", "weight": 75}, {"name": "c", "weight": 25}]
+NARROW = {
+    "metadata": {"resourceVersion": "7", "annotations": {"ours": "x"}},
+    "spec": {"rules": [{"odd": [None], "backends": BACKENDS}], "mirror": {"host": "c"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "path", "holds"),
+    [
+        ({}, "/spec/rules/0/backends/1/weight", True),
+        ({"status": {"a": 1}}, "/spec/rules/0/backends/1/weight", True),
+        ({"metadata": {"resourceVersion": "8", "annotations": {"ours": "x", "storm": "2"}}}, "/endpoints", True),
+        ({"metadata": {"resourceVersion": "8", "annotations": {"ours": "y"}}}, "/endpoints", False),
+        ({"metadata": {"resourceVersion": "8", "annotations": {}}}, "/endpoints", False),
+        ({"spec": {"rules": [{"backends": BACKENDS[::-1]}]}}, "/spec/rules/0/backends/1/weight", False),
+        ({"spec": {"rules": []}}, "/spec/rules/0/backends/1", False),
+        ({"spec": {"rules": [], "mirror": {"host": "c"}}}, "/spec/mirror", True),
+        ({"spec": {"rules": [], "mirror": {"host": "other"}}}, "/spec/mirror", False),
+        ({"spec": {"rules": [{"backends": BACKENDS}], "mirror": {"host": "other"}}}, "/spec/rules/0/backends", True),
+        ({"metadata": {"resourceVersion": "8", "annotations": {"ours": "x"}}}, "/spec/rules/0", False),
+        ({"metadata": {"resourceVersion": "8", "annotations": {"ours": "x"}}}, "/spec/rules/0/odd", False),
+        ({"metadata": {"resourceVersion": "8", "annotations": {"ours": "x"}}}, "/spec/rules/0/backends/-", False),
+    ],
+)
+def test_the_narrow_precondition_is_our_annotation_and_what_the_steps_meet(
+    meanwhile: Raw, path: str, holds: bool
+) -> None:
+    """A step about which nothing tells what it meets asks for the whole version."""
+    when = at_content(NARROW, "ours", [{"op": "remove", "path": path}])
+    assert all(isinstance(test["value"], str | int) for test in when)
+    if holds:
+        assert stepped(NARROW | meanwhile, when) == NARROW | meanwhile
+        return
+    with pytest.raises(ApiError):
+        stepped(NARROW | meanwhile, when)
+
+
+def test_without_our_annotation_the_whole_version_counts() -> None:
+    raw = {"metadata": {"resourceVersion": "7"}}
+    assert at_content(raw, "ours", []) == at_version(raw)
 
 
 @pytest.mark.parametrize(

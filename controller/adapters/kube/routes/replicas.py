@@ -48,10 +48,10 @@ class CanaryEndpoints:
             # Nobody looked at the pods: it is as it was written, or nobody knows.
             return Look(None if edited else weight_pct, f"{found.where} was edited" if edited else "", edited)
         stable, ready = _ready(found, found.route.service), _ready(found, found.route.canary_service)
-        gone = set(ours) - set(_addresses(ready))
-        if gone:
+        gone, wanted = set(ours) - set(_addresses(ready)), _count(weight_pct, len(stable))
+        if gone and len(ours) <= wanted:
             return Look(None, f"{len(gone)} of the {len(ours)} canary endpoints in {found.where} are not ready", edited)
-        if len(ours) == _count(weight_pct, len(stable)):
+        if len(ours) == wanted:
             return Look(weight_pct, "", edited)
         share, rest = divmod(100 * len(ours), len(stable) + len(ours))
         text = f"{found.where} holds {len(ours)} canary endpoints beside {len(stable)} of stable"

@@ -150,10 +150,9 @@ class KubeRouter:
     def _held_down(self, route: KubernetesRoute, seen: Seen) -> Seen:
         """A halt freezes the weight that was written, not a higher one that somebody set by hand. The halt itself is
         latched by now, so that what goes wrong here is only told."""
-        live = seen.look.live_pct
-        if live is None or live <= seen.known.weight_pct:
+        if not seen.look.edited:
             return seen
-        step = Step(lambda _, record: record, lambda after, _: after.weight_pct, beside=Beside.YES, stops=True)
+        step = Step(lambda _, record: record, _down_to_it, beside=Beside.YES, stops=True)
         try:
             return self._objects.carry_out(route, seen.found.one, step)
         except PortError as error:
@@ -190,6 +189,11 @@ def route_of(app: Application) -> KubernetesRoute:
 
 def _leave(_after: Record, _seen: Seen) -> None:
     return None
+
+
+def _down_to_it(after: Record, seen: Seen) -> int | None:
+    live = seen.look.live_pct
+    return after.weight_pct if live is not None and live > after.weight_pct else None
 
 
 def _nothing(_after: Record, _seen: Seen) -> int:

@@ -31,18 +31,18 @@ class Tries:
     def __init__(self, clock: Clock, wait: Callable[[float], None], stops: bool) -> None:
         self._clock, self._wait, self._stops = clock, wait, stops
         self._until_s = clock.monotonic_s() + STOP_S
-        self._count = self._unreached = 0
+        self.count = self._unreached = 0
         self.unknown: Unknown | None = None
 
     def failed(self, error: PortError) -> None:
         """Wait until the next try. Raises when there is none: what was sent without an answer may be done, whatever
         went wrong after it."""
-        self._count += 1
+        self.count += 1
         self._unreached += isinstance(error, Unavailable)
         if isinstance(error, Unknown):
             self.unknown = error
         over = (
-            self._count >= (STOP_TRIES_MAX if self._stops else TRIES_MAX) or self._clock.monotonic_s() >= self._until_s
+            self.count >= (STOP_TRIES_MAX if self._stops else TRIES_MAX) or self._clock.monotonic_s() >= self._until_s
         )
         if over or not self._may_come_back(error):
             raise self.unknown or error
@@ -56,5 +56,5 @@ class Tries:
 
     def _pause(self, error: PortError) -> None:
         """Twice as long each time and half of it by chance, so that two writers do not meet for ever."""
-        pause_s = min(FIRST_PAUSE_S * 2.0 ** (self._count - 1), LONGEST_PAUSE_S) * (0.5 + 0.5 * chance())
+        pause_s = min(FIRST_PAUSE_S * 2.0 ** (self.count - 1), LONGEST_PAUSE_S) * (0.5 + 0.5 * chance())
         self._wait(max(pause_s, min(error.retry_after_s, BUSY_PAUSE_S)) if isinstance(error, Busy) else pause_s)
