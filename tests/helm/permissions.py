@@ -24,6 +24,7 @@ def grant(group: str, resource: str, *verbs: str, router: str = "") -> Grant:
 GATEWAY, ISTIO, NGINX, TRAEFIK, REPLICAS = "gatewayApi", "istio", "ingressNginx", "traefik", "replicas"
 GRANTS = (
     grant("apps", "deployments", *READ, "create", "patch", "delete"),
+    grant("apps", "deployments/scale", "patch"),
     grant("apps", "replicasets", *READ),
     grant("apps", "controllerrevisions", "get", "list", "create", "delete"),
     grant("", "pods", *READ),
@@ -61,7 +62,6 @@ NEVER = (
     grant("", "endpoints"),
     grant("", "persistentvolumeclaims"),
     grant("", "users"),
-    grant("apps", "deployments/scale"),
     grant("apps", "deployments/status"),
     grant("apps", "statefulsets"),
     grant("apps", "daemonsets"),

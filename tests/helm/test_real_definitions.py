@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from controller.adapters.kube.resources import mirrors, shown
+from controller.adapters.kube.resources.shown import Picture, Said
 from controller.core.model import Phase
 from controller.core.moves import ENDED
 from controller.spec import InvalidDocument, application_from
@@ -11,6 +15,7 @@ from tests.helm.chart import Raw
 from tests.helm.documents import BAD, GOOD, STRICTER, UNKNOWN, Change, application, document
 from tests.helm.real import Cluster, refused
 from tests.kube.cluster.raw import Resource
+from tests.unit.core.build import T0, a_cluster_app, a_release
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(60), pytest.mark.xdist_group("helm")]
 
@@ -151,62 +156,45 @@ def test_the_status_is_written_apart_from_the_spec(shelf: Cluster) -> None:
     assert shelf.admin.get(APPLICATIONS, NAMESPACE, "apart")["status"]["weightPct"] == 5
 
 
-FULL_STATUS: Raw = {
-    "observedGeneration": 1,
-    "phase": "progressing",
-    "weightPct": 5,
-    "verdict": "watching",
-    "verdictText": "errors: 3 of 1,204",
-    "since": "2026-11-21T12:00:00Z",
-    "releaseId": "shop-0a1b2c3d4e",
-    "stableVersion": "example/shop:1.0",
-    "canaryVersion": "example/shop:2.0",
-    "conditions": [
-        {
-            "type": kind,
-            "status": "True",
-            "reason": "Running",
-            "message": "",
-            "lastTransitionTime": "2026-11-21T12:00:00Z",
-            "observedGeneration": 1,
-        }
-        for kind in ("Ready", "Accepted", "Progressing")
-    ],
-}
+STABLE, CANARY = "example/shop:1.0", "example/shop:2.0"
+RUNNING_RELEASE = replace(
+    a_release(Phase.PROGRESSING, app=a_cluster_app(), step=1, weight_pct=5),
+    id="shop-0a1b2c3d4e",
+    stable=STABLE,
+    canary=CANARY,
+)
 
 
-def test_kubectl_get_shows_phase_weight_verdict_and_since(shelf: Cluster) -> None:
+def test_the_status_that_the_product_writes_is_kept_whole_and_kubectl_shows_it(shelf: Cluster) -> None:
     shelf.put(application({}, "shown") | {"metadata": {"name": "shown", "namespace": NAMESPACE}})
-    kept = shelf.admin.patch(APPLICATIONS, NAMESPACE, "shown", {"status": FULL_STATUS}, "status")
-    assert kept["status"] == FULL_STATUS, "nothing of it was pruned"
+    accepted = Said(True, "Registered", "registered as application shop")
+    wanted = shown.status_of(Picture(1, accepted, RUNNING_RELEASE, STABLE, kill="k-1 over fleet"), {}, T0)
+    patch = {"status": wanted}
+    told = shelf.admin.patch(APPLICATIONS, NAMESPACE, "shown", patch, "status", fieldValidation="Strict")
+    assert told["status"] == wanted, "nothing of it was pruned"
     columns = columns_of(shelf, "applications", "shown")
     assert columns["Name"] == "shown"
     assert [columns[name] for name in ("Phase", "Weight", "Verdict")] == ["progressing", 5, "watching"]
     assert columns["Since"]
-    assert [columns[name] for name in ("Stable", "Canary", "Ready")] == ["example/shop:1.0", "example/shop:2.0", "True"]
+    assert [columns[name] for name in ("Stable", "Canary", "Ready")] == [STABLE, CANARY, "False"]
 
 
-def test_a_release_is_mirrored_with_its_columns(shelf: Cluster) -> None:
-    body: Raw = {
-        "apiVersion": "interlock.dev/v1alpha1",
-        "kind": "Release",
-        "metadata": {"name": "shop-0a1b2c3d4e", "namespace": NAMESPACE},
-        "spec": {
-            "application": "shop", "environment": "production", "version": "2.0", "stable": "1.0", "steps": [1, 5],
-            "actor": "ci",
-        },
-    }  # fmt: skip
-    shelf.put(body)
-    status = {
-        "phase": "progressing", "weightPct": 1, "step": -1, "reason": "baking", "verdict": "watching",
-        "verdictText": "so far so good", "since": "2026-11-21T12:00:00Z",
-    }  # fmt: skip
-    kept = shelf.admin.patch(RELEASES, NAMESPACE, "shop-0a1b2c3d4e", {"status": status}, "status")
-    assert (kept["spec"], kept["status"]) == (body["spec"], status)
-    columns = columns_of(shelf, "releases", "shop-0a1b2c3d4e")
-    assert [columns[name] for name in ("Application", "Phase", "Weight", "Verdict", "Version", "Stable")] == [
-        "shop", "progressing", 1, "watching", "2.0", "1.0",
+@pytest.mark.parametrize("phase", Phase)
+def test_a_release_that_the_product_mirrors_is_kept_whole(shelf: Cluster, phase: Phase) -> None:
+    name = f"shop-{list(Phase).index(phase):010x}"
+    release = replace(RUNNING_RELEASE, id=name, phase=phase)
+    body = mirrors.body_of(release, None)
+    asked = {"fieldValidation": "Strict"}
+    made = shelf.admin.create(RELEASES, NAMESPACE, body, **asked)
+    assert made["spec"] == body["spec"]
+    wanted = mirrors.status_of(release)
+    told = shelf.admin.patch(RELEASES, NAMESPACE, name, {"status": wanted}, "status", **asked)
+    assert told["status"] == wanted
+    columns = columns_of(shelf, "releases", name)
+    assert [columns[title] for title in ("Application", "Phase", "Weight", "Version", "Stable")] == [
+        "shop", phase.value, 5, CANARY, STABLE,
     ]  # fmt: skip
+    assert columns["Since"]
 
 
 def columns_of(shelf: Cluster, plural: str, name: str) -> Raw:

@@ -8,6 +8,10 @@ for every verb, also for those that must not be there. No line holds a star.
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
+# Stable gets back, before its traffic does, the pods that its autoscaler took while the canary carried a part.
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [patch]
 - apiGroups: [apps]
   resources: [replicasets]
   verbs: [get, list, watch]
