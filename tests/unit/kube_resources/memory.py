@@ -123,7 +123,7 @@ class MemoryCluster:
         return frozenset((one.namespace, one.application) for one in self.mirror.values() if one.application)
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
-        return self.deployments.get((namespace, name))
+        return self.deployments.get((namespace, name)) if self.is_guarded else None
 
     def guards(self) -> bool:
         return self.is_guarded

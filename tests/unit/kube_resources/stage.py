@@ -20,7 +20,7 @@ from controller.ports import AuditFilter, Clock, Commit, Page, Ports, Store, Sto
 from controller.spec import application_from
 from controller.wishes import Done, Submission
 from gates.audit import Draft, Record
-from gates.kill import Engagement, KillState, Scope, ScopeKind, Verb
+from gates.kill import Engagement, KillState, Verb, parse_scope
 from tests.fakes.clock import ManualClock
 from tests.fakes.store import MemoryStore
 from tests.fakes.trouble import Troubled
@@ -163,8 +163,8 @@ class Bench:
         assert release is not None
         self.memory.commit(Commit(release=replace(release, reason=Reason(release.reason.code, text))))
 
-    def kill(self, engaged: bool = True) -> None:
-        one = Engagement("k1", Verb.REVERT, Scope(ScopeKind.FLEET), "ann", self.clock.now_s())
+    def kill(self, engaged: bool = True, scope: str = "fleet") -> None:
+        one = Engagement("k1", Verb.REVERT, parse_scope(scope), "ann", self.clock.now_s())
         self.kill_state = KillState((one,)) if engaged else KillState((), frozenset({"k1"}))
 
     # what is seen after

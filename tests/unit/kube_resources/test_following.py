@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from controller.adapters.kube.resources.following import AGAIN_S
+from controller.adapters.kube.resources.objects import ReleaseObject
 from controller.core.model import IntentKind, Phase, Reason
 from controller.ports import Refused, Unavailable, Unknown
 from controller.wishes import Submission
@@ -289,6 +290,19 @@ def test_an_application_that_an_http_caller_registered_follows_its_deployment_as
     assert stage.cluster.deployments[SHOP].paused
     template(stage, V2)
     assert stage.releases() == [V2]
+
+
+def test_an_application_is_followed_from_its_own_namespace_only(stage: Stage) -> None:
+    """Also when release objects of an earlier one of its name are left elsewhere."""
+    stage.cluster.mirror["old", "shop-0"] = ReleaseObject(
+        "old", "shop-0", "uid-0", {"app.kubernetes.io/managed-by": "interlock", "interlock.dev/application": "shop"}
+    )
+    stage.register(in_http("shop", name="shop", namespace="web") | {"trigger": "deployment"})
+    stage.cluster.roll(SHOP)
+    stage.world.template["shop"] = V2
+    stage.settle()
+    assert (stage.releases(), stage.newest().actor) == ([V2], ME)
+    assert stage.cluster.release("old", "shop-0") is None
 
 
 def test_a_trigger_that_is_switched_off_gives_the_deployment_back(shop: Stage) -> None:

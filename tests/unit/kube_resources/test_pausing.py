@@ -56,9 +56,12 @@ def test_a_deployment_that_somebody_lets_go_is_paused_again(shop: Stage) -> None
 def test_a_deployment_that_we_let_roll_ourselves_is_not_paused(shop: Stage, phase: Phase) -> None:
     template(shop, V2)
     shop.move(shop.newest().id, phase)
+    reads: list[object] = []
+    shop.api.watch("unpaused", lambda *place: reads.append(place))
     shop.cluster.roll(SHOP, paused=False)
     shop.settle()
     assert not shop.cluster.deployments[SHOP].paused
+    assert reads == []
 
 
 def test_a_promotion_that_begins_while_we_look_is_not_paused(shop: Stage) -> None:

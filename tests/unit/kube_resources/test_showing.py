@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from analysis.judge import new_state
 from controller.adapters.kube.kinds import Raw
 from controller.adapters.kube.resources.mirrors import KEPT
 from controller.adapters.kube.resources.visiting import WORDING_S, WRITE_S
@@ -171,6 +172,44 @@ def test_counts_in_a_sentence_are_shown_now_and_then_only(shop: Stage) -> None:
     assert shop.cluster.mirror["web", release.id].status["reason"].startswith("counted ")
 
 
+def test_a_verdict_that_only_counts_on_is_shown_now_and_then_only(shop: Stage) -> None:
+    """Also when something else has made us look."""
+    release = shop.deploy(V2).release
+    shop.move(release.id, Phase.PROGRESSING, judge=new_state(shop.clock.now_s()))
+    shop.settle()
+    before = len(shop.writes("show"))
+    for number in range(45):
+        shop.reword(release.id, f"{number} of 500 requests")
+        shop.cluster.put()
+        shop.beat()
+    told = [patch for _, _, patch in shop.writes("show")[before:]]
+    assert 4 <= len(told) <= 45 * 4 / WORDING_S + 2
+    assert {name for patch in told for name in patch} == {"verdictText"}
+
+
+def test_what_had_to_wait_is_written_without_another_reason(shop: Stage) -> None:
+    shop.cluster.is_mirrored = False
+    release = shop.deploy(V2).release
+    shop.beat()
+    shop.move(release.id, Phase.PREPARING)
+    shop.clock.advance(0.5)
+    shop.bridge.sync()
+    assert shop.status()["phase"] == "pending"
+    shop.beat()
+    assert shop.status()["phase"] == "preparing"
+
+
+def test_an_edit_of_the_words_of_a_release_that_ended_is_put_back_at_once(shop: Stage) -> None:
+    release = shop.deploy(V2).release
+    shop.move(release.id, Phase.ROLLED_BACK, Reason("errors", "too many errors"))
+    shop.settle()
+    before = shop.cluster.mirror["web", release.id]
+    for _ in range(3):
+        shop.cluster.edit_release(release.id, status={**before.status, "reason": "all is well"})
+        shop.beat()
+        assert shop.cluster.mirror["web", release.id] == before
+
+
 def test_the_last_words_of_a_release_are_shown_at_once(shop: Stage) -> None:
     release = shop.deploy(V2).release
     shop.settle()
@@ -184,6 +223,16 @@ def test_a_kill_is_shown_while_it_holds_the_application(shop: Stage) -> None:
     shop.settle()
     assert "kill k1 (revert) is engaged over fleet by ann" in shop.status()["kill"]
     shop.kill(False)
+    shop.settle()
+    assert "kill" not in shop.status()
+
+
+def test_a_kill_of_a_release_that_has_ended_holds_nobody(shop: Stage) -> None:
+    release = shop.deploy(V2).release
+    shop.kill(scope=f"release:{release.id}")
+    shop.settle()
+    assert "is engaged over release" in shop.status()["kill"]
+    shop.move(release.id, Phase.ROLLED_BACK)
     shop.settle()
     assert "kill" not in shop.status()
 
