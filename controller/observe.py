@@ -53,8 +53,11 @@ def see_the_rest(ports: Ports, release: Release, first: Observation, predecessor
     gone = release.weight_pct > 0 and canary is not None and canary.ready_of(release.canary) == 0
     readings = None if gone else _readings(ports, release)
     seen = replace(first, stable=stable, canary=canary, readings=readings, predecessor=predecessor)
-    start_trouble = _start_trouble(ports, release, seen)
-    return replace(seen, start_trouble=start_trouble, troubles=tuple(troubles.items))
+    if _starts(release, seen):
+        seen = replace(
+            seen, start_trouble=_metrics_trouble(ports, release), start_route_trouble=_route_trouble(ports, release)
+        )
+    return replace(seen, troubles=tuple(troubles.items))
 
 
 def observe_rest(ports: Ports, app: Application, epoch: int) -> Observation:
@@ -108,10 +111,22 @@ def _readings(ports: Ports, release: Release) -> Readings | None:
     return ports.metrics.read(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())
 
 
-def _start_trouble(ports: Ports, release: Release, seen: Observation) -> str | None:
-    """Asked only when everything else is ready: the check costs a round of queries."""
+def _starts(release: Release, seen: Observation) -> bool:
+    """The checks before a first weight cost a round of calls: asked only when everything else is ready."""
     ready = seen.canary is not None and seen.canary.ready_of(release.canary) >= max(1, seen.canary.wanted)
     starts = release.phase is Phase.PREPARING or (release.phase is Phase.PROGRESSING and release.step < 0)
-    if not starts or not ready:
-        return None
+    return starts and ready
+
+
+def _metrics_trouble(ports: Ports, release: Release) -> str | None:
     return ports.metrics.check(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())
+
+
+def _route_trouble(ports: Ports, release: Release) -> str | None:
+    """Behind a guard the first read has already said it; a cluster is asked what it would make of a weight."""
+    if release.app.keeps_stable:
+        return None
+    try:
+        return ports.router.trouble(release.app)
+    except PortError as error:
+        return str(error)

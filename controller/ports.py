@@ -78,6 +78,12 @@ class Router(Protocol):
     def claim(self, app: Application, epoch: int) -> RouteState:
         """Write this leader's epoch on the route. Raises Fenced when the route holds a newer one."""
 
+    def trouble(self, app: Application) -> str | None:
+        """What would keep the canary's traffic from it, asked before the first weight; None when nothing would.
+
+        Raises Unavailable.
+        """
+
     def write(self, app: Application, write: RouteWrite) -> RouteState:
         """Set the weight. Raises Fenced, Conflict, Halted, Refused, Unavailable or Unknown."""
 

@@ -50,8 +50,9 @@ def rule_prepare(scene: Scene) -> Release | None:
     route = seen.route
     if route is None or route.release_id != release.id or route.mark is not None:
         return hold(scene, Reason("taking_route", "the route is not marked with this release yet"))
-    if seen.start_trouble is not None:
-        return hold(scene, Reason("metrics_check", f"the metrics cannot be judged: {seen.start_trouble}"))
+    unfit = _unfit(scene)
+    if unfit is not None:
+        return hold(scene, unfit)
     weight = release.app.canary.steps[0]
     text = f"start check passed: canary and stable ready, route verified, metrics answer; first weight {weight} %"
     return to(
@@ -66,6 +67,16 @@ def rule_prepare(scene: Scene) -> Release | None:
         progressing_since_s=scene.now_s,
         judge=new_state(scene.now_s),
     )
+
+
+def _unfit(scene: Scene) -> Reason | None:
+    """What the checks before a first weight found, of the route and of the metrics."""
+    seen = scene.seen
+    if seen.start_route_trouble is not None:
+        return Reason("route_check", f"the route cannot carry a weight: {seen.start_route_trouble}")
+    if seen.start_trouble is not None:
+        return Reason("metrics_check", f"the metrics cannot be judged: {seen.start_trouble}")
+    return None
 
 
 def _not_ready(scene: Scene) -> Reason | None:
@@ -97,8 +108,9 @@ def rule_restart_step(scene: Scene) -> Release | None:
     release = scene.release
     if release.phase is not Phase.PROGRESSING or release.step != -1:
         return None
-    if scene.seen.start_trouble is not None:
-        return hold(scene, Reason("metrics_check", f"the metrics cannot be judged: {scene.seen.start_trouble}"))
+    unfit = _unfit(scene)
+    if unfit is not None:
+        return hold(scene, unfit)
     weight = release.app.canary.steps[0]
     text = f"start check passed again after the lease ran out; first weight {weight} %"
     return replace(

@@ -65,7 +65,8 @@ def _authorised(before: Release, after: Release, seen: Observation, verdict: Ver
         return False
     if after.step == 0 and before.weight_pct == 0:
         ready = seen.canary is not None and seen.canary.ready_of(after.canary) > 0
-        return ready and seen.start_trouble is None and after.reason.code == "start_check"
+        fit = seen.start_trouble is None and seen.start_route_trouble is None
+        return ready and fit and after.reason.code == "start_check"
     bypassed = len(after.bypassed) == len(before.bypassed) + 1
     return (
         not _harmed(verdict)

@@ -218,7 +218,8 @@ class RoleState:
 class Observation:
     """What one pass saw. Each part was read alone: it is there, or it is None, and None never means "fine".
 
-    ``start_trouble`` is what the check of the metrics before the first weight found wrong; None when it found nothing.
+    ``start_trouble`` is what the check of the metrics before the first weight found wrong, ``start_route_trouble`` that
+    of the route; None when they found nothing.
     ``predecessor`` is the release of the same application that has to end first.
     """
 
@@ -229,6 +230,7 @@ class Observation:
     readings: Readings | None = None
     predecessor: str | None = None
     start_trouble: str | None = None
+    start_route_trouble: str | None = None
     released_kills: frozenset[str] = frozenset()
     troubles: tuple[tuple[str, str], ...] = field(default=())
 

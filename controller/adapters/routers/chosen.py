@@ -17,6 +17,9 @@ class ChosenRouter:
     def claim(self, app: Application, epoch: int) -> RouteState:
         return self._of(app).claim(app, epoch)
 
+    def trouble(self, app: Application) -> str | None:
+        return self._of(app).trouble(app)
+
     def write(self, app: Application, write: RouteWrite) -> RouteState:
         return self._of(app).write(app, write)
 

@@ -79,6 +79,10 @@ class HaproxyRouter:
     def unhalt(self, app: Application, engagements: frozenset[str], epoch: int) -> RouteState:
         return self._route(app, "unhalt", engagements=sorted(engagements), epoch=epoch)
 
+    def trouble(self, app: Application) -> str | None:
+        """A backend that cannot carry a weight says so to the very first read."""
+        return None
+
     def forget(self, app: Application) -> None:
         """Nothing to give back: at rest the guard already holds all traffic on stable."""
 
