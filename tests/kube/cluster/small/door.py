@@ -183,14 +183,15 @@ class Connection(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
         return code
 
     def _stream(self, feed: Feed, attempt: Attempt) -> int:
-        """A watch: chunks of one line each until the feed or the connection ends."""
-        self.close_connection = True
+        """A watch: chunks of one line each until the feed or the connection ends. The connection can be used again."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
