@@ -70,7 +70,7 @@ def the_canary(old: Raw | None = None, new: Raw | None = None, stable: str = V1,
     """Its Deployment, with what is on record on it."""
     old, new = canonical(old or template(V1)), canonical(new or template(V2))
     started = Started(kept_of("shop", stable, old), 4, 4)
-    notes = notes_of(started, Made(kept_of("shop", version, new)), 1)
+    notes = notes_of(started, Made(kept_of("shop", version, new), 1))
     return deployed(raw_deployment("shop-canary", with_version(new, None, version), notes, replicas=1))
 
 

@@ -21,7 +21,7 @@ from controller.adapters.kube.workload.selectors import Selector, matches, of_ma
 from tests.kube.cluster.small.patching import stepped
 from tests.unit.kube_workload.objects import V2, guarded, raw_deployment, template, the_canary
 
-MADE = Made(kept_of("shop", V2, template(V2)), {"app": "shop-canary"}, {Source("ConfigMap", "a"): "a-1"})
+MADE = Made(kept_of("shop", V2, template(V2)), 1, {"app": "shop-canary"}, {Source("ConfigMap", "a"): "a-1"})
 
 
 def stable_service(**spec: Any) -> dict[str, Any]:

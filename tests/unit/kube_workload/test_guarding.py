@@ -74,7 +74,8 @@ def test_stable_moves_only_between_its_own_template_and_the_one_we_put_there(
 
 
 def test_a_new_leader_claims_a_deployment_that_needs_no_change() -> None:
-    assert move(guarded(OLD), V1) == CLAIM
+    assert move(guarded(OLD), V1) is None
+    assert move(guarded(OLD), V1, epoch=2) == CLAIM
     assert move(guarded(OLD, annotations={EPOCH: "4"}), V1, epoch=4) is None
     assert move(guarded(OLD, annotations={EPOCH: "4"}), V1, epoch=5) == CLAIM
 

@@ -25,7 +25,9 @@ from controller.adapters.kube.workload.records import (
 from tests.unit.kube_workload.objects import V1, V2, template
 
 STARTED = Started(kept_of("shop", V1, template(V1)), 4, 3)
-MADE = Made(kept_of("shop", V2, template(V2)), {"app": "shop-canary", "tier": None}, {Source("ConfigMap", "a"): "a-1"})
+MADE = Made(
+    kept_of("shop", V2, template(V2)), 3, {"app": "shop-canary", "tier": None}, {Source("ConfigMap", "a"): "a-1"}
+)
 
 
 def test_a_release_is_read_again_as_it_was_written() -> None:

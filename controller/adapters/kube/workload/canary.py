@@ -86,10 +86,10 @@ def canary_deployment(name: str, guarded: Deployed, application: str, template: 
     return _object(DEPLOYMENT, metadata, spec)
 
 
-def notes_of(started: Started, made: Made, epoch: int) -> dict[str, str]:
+def notes_of(started: Started, made: Made) -> dict[str, str]:
     """The annotations of the canary's Deployment."""
     return {
-        EPOCH: str(epoch),
+        EPOCH: str(made.epoch),
         VERSION: made.kept.version,
         STABLE: encode_started(started),
         CANARY: encode_made(made),

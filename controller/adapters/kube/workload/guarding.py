@@ -33,8 +33,17 @@ def next_move(sight: Sight, version: str, epoch: int) -> Move | None:
     """Toward ``version`` on every instance of stable; None when there is nothing to do. Raises Refused."""
     assert sight.guarded is not None
     move = _by_template(sight, version) if sight.by_template else _by_image(sight, version)
-    claims = sight.records is not None or sight.promotion is not None
-    return CLAIM if move is None and claims and sight.guarded.epoch < epoch else move
+    if move is not None or sight.guarded.epoch >= epoch:
+        return move
+    return CLAIM if _others_led(sight, epoch) else None
+
+
+def _others_led(sight: Sight, epoch: int) -> bool:
+    """Whether an older leader may still have a write on its way. While the one that made the canary leads, no older one
+    has ever known of this release, and stable stays untouched."""
+    if sight.records is None:
+        return sight.promotion is not None
+    return sight.promotion is not None or sight.records.canary.epoch < epoch
 
 
 def is_way_back(sight: Sight, version: str) -> bool:

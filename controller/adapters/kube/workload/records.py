@@ -49,9 +49,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The canary as it was made: which labels differ from stable's, and which copies it reads."""
+    """The canary as it was made: under which epoch, which labels differ from stable's, and which copies it reads."""
 
     kept: Kept
+    epoch: int = 0
     labels: Mapping[str, str | None] = field(default_factory=dict)
     copies: Mapping[Source, str] = field(default_factory=dict)
 
@@ -80,7 +81,7 @@ def encode_started(started: Started) -> str:
 
 def encode_made(made: Made) -> str:
     copies = {str(source): name for source, name in made.copies.items()}
-    return _json({**_kept(made.kept), "labels": dict(made.labels), "copies": copies})
+    return _json({**_kept(made.kept), "epoch": made.epoch, "labels": dict(made.labels), "copies": copies})
 
 
 def encode_promotion(promotion: Promotion) -> str:
@@ -94,7 +95,7 @@ def records_in(annotations: Mapping[str, str]) -> Records | None:
         started = Started(_kept_in(stable), int(stable["replicas"]), int(stable["ready"]))
         labels = {str(key): None if value is None else str(value) for key, value in canary["labels"].items()}
         copies = {Source.parse(str(key)): str(value) for key, value in canary["copies"].items()}
-        return Records(started, Made(_kept_in(canary), labels, copies), annotations.get(TEMPLATE))
+        return Records(started, Made(_kept_in(canary), int(canary["epoch"]), labels, copies), annotations.get(TEMPLATE))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 ENDPOINTS_MAX = 1_000
 """What one EndpointSlice holds: more instances would never be in it."""
 

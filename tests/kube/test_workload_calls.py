@@ -1,0 +1,107 @@
+"""What the workload costs the API server: nothing for an application at rest, a handful of calls for a pass."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from controller.adapters.clock import SystemClock
+from controller.adapters.kube.kinds import DEPLOYMENT, Raw
+from controller.adapters.kube.watching import Cache, Scope
+from controller.adapters.kube.workload.names import MADE
+from tests.kube.cluster.cluster import Cluster
+from tests.kube.cluster.small.journal import Call
+from tests.kube.workload_stage import CANARY, SHOP_CANARY, STABLE, V1, V2, Shop, shop_in
+
+
+@pytest.fixture
+def shop(cluster: Cluster) -> Iterator[Shop]:
+    with shop_in(cluster) as shop:
+        yield shop
+
+
+def calls(shop: Shop, since_s: float) -> list[Call]:
+    """Without those of watches."""
+    return [one for one in shop.cluster.calls(since_s=since_s) if one.verb != "watch"]
+
+
+def projected(raw: Raw) -> bool:
+    return bool(raw["metadata"]["name"])
+
+
+@contextmanager
+def watched(shop: Shop) -> Iterator[Cache[bool]]:
+    scope = Scope(DEPLOYMENT, shop.cluster.namespace, MADE)
+    cache = Cache(shop.api, SystemClock(), scope, projected, lambda _namespace, _name: None)
+    cache.start()
+    try:
+        assert cache.wait(8)
+        yield cache
+    finally:
+        cache.stop()
+
+
+def test_an_application_at_rest_costs_no_call_at_all(shop: Shop) -> None:
+    with watched(shop) as made:
+        shop.restart(made)
+        since_s = time.monotonic()
+        for _ in range(50):
+            shop.workload.ensure(shop.app, CANARY, None, 1)
+        assert calls(shop, since_s) == []
+
+
+def test_a_canary_left_behind_is_found_by_the_watch_and_taken_away(shop: Shop) -> None:
+    shop.start_canary(V2)
+    with watched(shop) as made:
+        shop.restart(made)
+        shop.remove_canary()
+        assert shop.cluster.find("deployments", SHOP_CANARY) is None
+
+
+def test_with_a_watch_that_is_behind_the_cluster_itself_is_asked(shop: Shop) -> None:
+    shop.start_canary(V2)
+    with watched(shop) as made:
+        made.stop()
+        assert not made.fresh()
+        shop.restart(made)
+        shop.remove_canary()
+
+
+def test_a_pass_over_a_release_that_stands_reads_two_objects_and_two_lists_and_writes_nothing(shop: Shop) -> None:
+    shop.start_canary(V2)
+    shop.ensure(CANARY, V2, 25)
+    since_s = time.monotonic()
+    shop.observe()
+    shop.ensure(CANARY, V2, 25)
+    made = [(one.verb, one.resource) for one in calls(shop, since_s)]
+    assert sorted(made) == [("get", "deployments")] * 2 + [("list", "pods"), ("list", "replicasets")]
+
+
+def test_a_pass_over_a_promotion_that_rolls_writes_once(shop: Shop) -> None:
+    shop.start_canary(V2)
+    shop.promote(V2)
+    since_s = time.monotonic()
+    for _ in range(3):
+        shop.observe()
+        shop.ensure(STABLE, V2)
+    assert [one for one in calls(shop, since_s) if one.writes] == []
+
+
+def test_a_way_back_that_is_done_writes_nothing_more(shop: Shop) -> None:
+    shop.start_canary(V2)
+    shop.ensure(STABLE, V1)
+    since_s = time.monotonic()
+    for _ in range(3):
+        shop.observe()
+        shop.ensure(STABLE, V1)
+    assert [one for one in calls(shop, since_s) if one.writes] == []
+
+
+def test_a_release_is_seen_alike_by_a_controller_that_has_just_started(shop: Shop) -> None:
+    shop.start_canary(V2)
+    before = shop.observe()
+    shop.restart()
+    assert shop.observe() == before
