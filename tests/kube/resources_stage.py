@@ -14,6 +14,7 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.connect import KubeSettings, connect
 from controller.adapters.kube.resources.watched import WatchedCluster
 from controller.adapters.kube.watching import Pace
+from controller.ports import Workload
 from tests.fakes.trouble import Troubled
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.raw import Raw
@@ -47,10 +48,10 @@ class KubeStage(Bench):
 
     cluster: Cluster
 
-    def __init__(self, cluster: Cluster, api: KubeApi, *more: str) -> None:
+    def __init__(self, cluster: Cluster, api: KubeApi, *more: str, workload: Workload | None = None) -> None:
         self.cluster = cluster
         self.watched = WatchedCluster(api, SystemClock(), (cluster.namespace, *more), self.log, PACE)
-        super().__init__(Troubled(self.watched), HastyClock())
+        super().__init__(Troubled(self.watched), HastyClock(), workload)
 
     def log(self, event: str, **fields: Any) -> None:
         self.logged.append((event, fields))
@@ -93,11 +94,14 @@ class KubeStage(Bench):
 
 
 @contextmanager
-def staged(cluster: Cluster, *more: str, path: str = "") -> Iterator[KubeStage]:
-    """``more`` namespaces are watched too; ``path`` is another identity's kubeconfig."""
+def staged(
+    cluster: Cluster, *more: str, path: str = "", workload: Callable[[KubeApi], Workload] | None = None
+) -> Iterator[KubeStage]:
+    """``more`` namespaces are watched too; ``path`` is another identity's kubeconfig. Without ``workload`` there are no
+    instances, and templates are what the test says."""
     settings = KubeSettings(kubeconfig=path or str(cluster.kubeconfig))
     with contextlib.closing(connect(settings, SystemClock())) as api:
-        stage = KubeStage(cluster, api, *more)
+        stage = KubeStage(cluster, api, *more, workload=workload(api) if workload is not None else None)
         stage.watched.start()
         try:
             cluster.wait(lambda: stage.watched.fresh() and stage.watched.mirrors(), "everything was listed once")

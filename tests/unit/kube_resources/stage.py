@@ -76,11 +76,11 @@ class Work:
 class Bench:
     """Commands, store and world around a bridge on any cluster."""
 
-    def __init__(self, api: Any, clock: Clock) -> None:
+    def __init__(self, api: Any, clock: Clock, workload: Any = None) -> None:
         self.clock, self.memory, self.api = clock, MemoryStore(), api
         self.store = Troubled(self.memory)
         self.world = World()
-        self.router, self.workload = Troubled(Routes(self.world)), Troubled(Work(self.world))
+        self.router, self.workload = Troubled(Routes(self.world)), Troubled(workload or Work(self.world))
         self.kill_state = KillState()
         self.leads = True
         self.logged: list[tuple[str, dict[str, Any]]] = []

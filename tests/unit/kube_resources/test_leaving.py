@@ -8,7 +8,7 @@ from controller.adapters.kube.resources.objects import FINALIZER
 from controller.core.model import IntentKind, Phase
 from controller.ports import Conflict, PortError, Refused, Unavailable, Unknown
 from tests.unit.kube_resources.memory import SHOP, SPEC, spec
-from tests.unit.kube_resources.stage import V2, V3, Stage
+from tests.unit.kube_resources.stage import V2, V3, Stage, in_http
 
 AWAY = Unavailable("patch httproutes web/shop: the API server cannot be reached")
 
@@ -50,7 +50,7 @@ def test_an_object_in_the_middle_of_a_release_takes_it_back_and_waits_for_its_en
     assert intent is not None
     assert intent.kind is IntentKind.ABORT
     shop.beat(3)
-    assert (parts(shop), gone(shop)) == ([], False)
+    assert (parts(shop), gone(shop), len(shop.world.lowered)) == ([], False, 1)
     assert shop.condition("Ready")["reason"] == "Deleting"
     assert f"waiting for the end of release {release.id}" in shop.condition("Ready")["message"]
     shop.move(release.id, Phase.ROLLING_BACK, weight_pct=0)
@@ -162,6 +162,20 @@ def test_what_an_http_caller_has_forgotten_already_lets_the_object_go(shop: Stag
     assert len(shop.records("application_deleted")) == 1
 
 
+def test_what_an_http_caller_registered_in_its_place_meanwhile_is_left_alone(shop: Stage) -> None:
+    document = in_http("till", name="shop", namespace="other")
+    shop.plain.unregister("shop", "ci")
+    shop.register(document)
+    shop.world.given_back.clear()
+    shop.cluster.delete()
+    shop.settle()
+    assert SHOP not in shop.cluster.objects
+    stored = shop.registered()
+    assert stored is not None
+    assert not stored.deleted
+    assert shop.world.given_back == []
+
+
 def test_other_finalizers_stay(shop: Stage) -> None:
     seen = shop.cluster.objects[SHOP]
     shop.cluster.objects[SHOP] = type(seen)(
@@ -228,9 +242,11 @@ def test_an_object_that_vanished_without_its_finalizer_changes_nothing(shop: Sta
 def test_a_release_that_is_already_going_back_is_left_to_it(shop: Stage) -> None:
     release = shop.deploy(V2).release
     shop.move(release.id, Phase.ROLLING_BACK)
+    asked: list[object] = []
+    shop.commands.watch("intend", lambda *given: asked.append(given))
     shop.cluster.delete()
     shop.beat(3)
-    assert shop.records("intent") == []
+    assert asked == []
 
 
 def test_a_deployment_of_another_object_is_untouched(shop: Stage) -> None:
