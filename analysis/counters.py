@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from analysis.model import Point, Reading, Role, Series, SeriesMark
+from analysis.samples import Point, Reading, Role, Series
+from analysis.state import SeriesMark
 
 MARKS_KEPT_S = 3600.0  # a series gone for longer is forgotten, so that pod churn cannot swell the saved state
 
 MarkKey = tuple[str, Role, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
+class Gain(NamedTuple):
     """What one series has grown by since its mark."""
 
     amount: float
     mark: SeriesMark
-    le: float | None
+    series: Series
 
 
 def first_seen(readings: Iterable[Reading]) -> Mapping[str, float]:
@@ -29,46 +28,61 @@ def first_seen(readings: Iterable[Reading]) -> Mapping[str, float]:
     for reading in readings:
         for series in reading.series:
             at_s = series.points[0].at_s
-            seen[series.source] = min(at_s, seen.get(series.source, at_s))
+            if at_s < seen.get(series.source, math.inf):
+                seen[series.source] = at_s
     return seen
 
 
 def gains_of(
-    name: str, reading: Reading, marks: Mapping[MarkKey, SeriesMark], seen: Mapping[str, float], started_at_s: float
-) -> tuple[Gain, ...]:
-    """Every series of ``reading``; ``name`` keeps the marks of one metric apart from another's."""
-    metric = f"{name} {reading.metric}"
-    return tuple(
-        _gain(metric, reading.role, series, marks.get((metric, reading.role, series.key)), seen, started_at_s)
-        for series in reading.series
-    )
-
-
-def kept(marks: Mapping[MarkKey, SeriesMark], gains: Iterable[Gain], at_s: float) -> dict[MarkKey, SeriesMark]:
-    """The marks after ``gains``, without those of series that have been gone for long."""
-    merged = {**marks, **{(gain.mark.metric, gain.mark.role, gain.mark.key): gain.mark for gain in gains}}
-    return {key: mark for key, mark in merged.items() if mark.at_s >= at_s - MARKS_KEPT_S}
-
-
-def _gain(
-    metric: str,
-    role: Role,
-    series: Series,
-    mark: SeriesMark | None,
-    seen: Mapping[str, float],
+    name: str,
+    reading: Reading,
+    marks: Mapping[MarkKey, SeriesMark],
+    seen: Callable[[], Mapping[str, float]],
     started_at_s: float,
-) -> Gain:
-    base = Point(mark.at_s, mark.value) if mark is not None else _start(series, seen, started_at_s)
-    later = [point for point in series.points if point.at_s > base.at_s]
-    values = [base.value, *(point.value for point in later)]
-    amount = math.fsum(_step(before, after) for before, after in itertools.pairwise(values))
-    end = later[-1] if later else base
-    return Gain(amount, SeriesMark(metric, role, series.key, end.at_s, end.value), series.le)
+    until_s: float = math.inf,
+) -> list[Gain]:
+    """Every series of ``reading`` up to ``until_s``; ``name`` keeps the marks of one metric apart from another's.
+
+    ``seen`` gives ``first_seen`` of all answers; it is asked only when a series is new.
+    """
+    metric, role = f"{name} {reading.metric}", reading.role
+    gains = []
+    for series in reading.series:
+        mark = marks.get((metric, role, series.key))
+        base = _start(series, seen(), started_at_s) if mark is None else mark
+        points = series.points
+        if mark is not None and points[-1].at_s == mark.at_s:
+            gains.append(Gain(0.0, mark, series))
+            continue
+        amount, at_s, value = _grown(points, base.at_s, base.value, until_s)
+        gains.append(Gain(amount, SeriesMark(metric, role, series.key, at_s, value), series))
+    return gains
 
 
-def _step(before: float, after: float) -> float:
-    """A counter that fell was reset: all it now shows was counted since."""
-    return after - before if after >= before else after
+def kept(marks: Mapping[MarkKey, SeriesMark], gains: Iterable[Gain], at_s: float) -> tuple[SeriesMark, ...]:
+    """The marks after ``gains`` in the order of their keys, without those of series that have been gone for long."""
+    merged = dict(marks)
+    for gain in gains:
+        mark = gain.mark
+        merged[mark.metric, mark.role, mark.key] = mark
+    if len(merged) != len(marks):
+        merged = dict(sorted(merged.items()))
+    oldest_s = at_s - MARKS_KEPT_S
+    return tuple([mark for mark in merged.values() if mark.at_s >= oldest_s])
+
+
+def _grown(points: tuple[Point, ...], at_s: float, value: float, until_s: float) -> tuple[float, float, float]:
+    """The growth after ``at_s`` and the last sample used. A counter that fell was reset: it counted since."""
+    index = len(points)
+    while index and points[index - 1].at_s > at_s:
+        index -= 1
+    grown = 0.0
+    for point in points[index:]:
+        if point.at_s > until_s:
+            break
+        grown += point.value - value if point.value >= value else point.value
+        at_s, value = point.at_s, point.value
+    return grown, at_s, value
 
 
 def _start(series: Series, seen: Mapping[str, float], started_at_s: float) -> Point:

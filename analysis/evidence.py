@@ -1,27 +1,28 @@
 """The statistics: margin e-processes in closed form, as pure functions. It knows requests, not metrics or releases.
 
-Sources and the reasons for each formula are in docs/analysis.md. Everything is in nats (natural logarithms).
+Sources and the reasons for each formula are in docs/analysis.md. Everything is in nats (natural logarithms). The loops
+over the grids are written out: they are most of what a pass costs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import lru_cache
 
-from analysis.model import Tally
+from analysis.state import Tally
 
 HARM_GRID = (1.15, 1.4, 1.9, 3.5, 10.0, 40.0)  # alternatives "r times the margin", from slight to drastic
 BREAKER_GRID = (3.0, 12.0, 60.0)
 SAFE_GRID = (0.15, 0.35, 0.6, 0.8, 0.93, 0.99)  # bets on the canary being good
 SHARE_GRID = (0.5, 0.15, 0.02)  # alternatives "this part of the least share"
-SHARE_DISPERSION = 6.0  # requests arrive in clusters; evidence on their number is divided by this
-MIN_SHARE = 0.3  # of its weight; a canary completing less has lost requests
 START_MASS = 0.7  # prior probability that harm is there from the start; the rest is kept for a later onset
 RESTART_MEAN_S = 1800.0  # mean time the kept part waits
+CAP = 0.5  # of the needed logarithm that one block may carry: at least two blocks must agree
 LOG_FLOOR = -700.0  # below it exp() is zero anyway; keeps the saved state finite
 LOG_HARM_MAX = math.log(1e30)
 LOG_SAFE_MAX = math.log(1e12)
+NOTHING, NONE = (-math.inf,) * 16, (0.0,) * 16  # logs before the first block, for a grid of any length
 
 
 def bets(n_canary: float, n_stable: float, rho: float, delta: float, r: float) -> tuple[float, float]:
@@ -35,9 +36,38 @@ def bets(n_canary: float, n_stable: float, rho: float, delta: float, r: float) -
 
 
 def log_harm(t: Tally, rho: float, delta: float, r: float) -> float:
-    """Log e-value against "within the margin". Expected value of exp() at most 1 whatever stable's rate is."""
+    """Log e-value against "within the margin" (the margin e-process): at most 1 on average, whatever stable's rate is.
+
+    ``delta`` 0 makes it the conditional binomial likelihood ratio, ``rho`` 0 Wald's one-sample ratio.
+    """
     bet, hedge = bets(t.canary_total, t.stable_total, rho, delta, r)
     return t.canary_bad * math.log1p(bet) + t.stable_bad * math.log1p(-hedge) - t.canary_total * math.log1p(delta * bet)
+
+
+def harm_logs(t: Tally, rho: float, delta: float, grid: Sequence[float] = HARM_GRID) -> list[float]:
+    """``log_harm`` over a grid of alternatives."""
+    n_c, y_c, n_s, y_s = t.canary_total, t.canary_bad, t.stable_total, t.stable_bad
+    if rho == 0:
+        return [y_c * bad - n_c * any_ for bad, any_ in _absolute_bets(delta, tuple(grid))]
+    if n_s <= 0:
+        return [0.0] * len(grid)
+    log1p, slope, logs = math.log1p, n_c * rho, []
+    for r in grid:
+        bet = n_s * (r - 1) / (slope * r + n_s)
+        log = -n_c * log1p(delta * bet)
+        if y_c:
+            log += y_c * log1p(bet)
+        if y_s:
+            log += y_s * log1p(-slope * bet / (n_s * (1 + delta * bet)))
+        logs.append(log)
+    return logs
+
+
+@lru_cache(maxsize=256)
+def _absolute_bets(delta: float, grid: tuple[float, ...]) -> tuple[tuple[float, float], ...]:
+    """What a bad request adds, and what any request takes, when the test is against an absolute level."""
+    found = [bets(1.0, 0.0, 0.0, delta, r)[0] for r in grid]
+    return tuple([(math.log1p(bet), math.log1p(delta * bet)) for bet in found])
 
 
 def safe_hedge(t: Tally, rho: float, delta: float, bet: float) -> float:
@@ -54,55 +84,70 @@ def log_safe(t: Tally, rho: float, delta: float, bet: float) -> float:
     )
 
 
-def log_share(t: Tally, weight_pct: float, part: float) -> float:
-    """Log e-value against "the canary completes at least MIN_SHARE of its weight"."""
-    least = MIN_SHARE * weight_pct / 100
+def safe_logs(t: Tally, rho: float, delta: float, phi: float = 1.0) -> list[float]:
+    """``log_safe`` over the grid of bets, divided by the dispersion."""
+    n_c, y_c, n_s, y_s = t.canary_total, t.canary_bad, t.stable_total, t.stable_bad
+    log1p, slope, logs = math.log1p, rho * n_c / n_s if n_s > 0 else 0.0, []
+    for bet in SAFE_GRID:
+        log = -n_c * log1p(-delta * bet)
+        if y_c:
+            log += y_c * log1p(-bet)
+        if y_s and slope:
+            log += y_s * log1p(slope * bet / (1 - delta * bet))
+        logs.append(log / phi)
+    return logs
+
+
+def log_share(t: Tally, least: float, part: float, dispersion: float) -> float:
+    """Log e-value against "at least ``least`` of all requests complete on the canary"."""
     lost = math.log((1 - part * least) / (1 - least))
-    return (t.canary_total * math.log(part) + t.stable_total * lost) / SHARE_DISPERSION
+    return (t.canary_total * math.log(part) + t.stable_total * lost) / dispersion
 
 
-def tempered(log_e: float, cap: float, phi: float = 1.0) -> float:
+def tempered(logs: Sequence[float], cap: float, phi: float = 1.0) -> list[float]:
     """Evidence of one block, divided by the index of dispersion and bounded: no single burst decides."""
-    return min(log_e / phi, cap)
+    most = cap * phi
+    return [cap if log > most else log / phi for log in logs]
 
 
-def block_cap(alpha_m: float) -> float:
-    """Half of the evidence needed: at least two blocks must agree."""
-    return 0.5 * math.log(1 / alpha_m)
+def block_cap(alpha_m: float, cap: float = CAP) -> float:
+    return cap * math.log(1 / alpha_m)
 
 
-@dataclass(frozen=True, slots=True)
-class Onset:
-    """A mixture over the grid and over the time harm began. ``logs`` is empty before the first block."""
-
-    logs: tuple[float, ...] = ()
-    cash: float = 1.0
-
-    def after(self, gained: Sequence[float], stake: float) -> Onset:
-        """``stake`` is the part of the cash put on "harm begins with this block"; it must not depend on the block."""
-        before = self.logs or (-math.inf,) * len(gained)
-        logs = tuple(
-            _clipped(gain + _log_add(log_s, _log(stake)), LOG_HARM_MAX)
-            for gain, log_s in zip(gained, before, strict=True)
-        )
-        return Onset(logs, self.cash - stake)
-
-    @property
-    def log_e(self) -> float:
-        """Log of the e-process: at most log(1/a) for ever, but with probability a."""
-        return _log_add(log_mean(self.logs), _log(self.cash))
-
-    def stake(self, dt_s: float) -> float:
-        return START_MASS if not self.logs else (1 - math.exp(-max(0.0, dt_s) / RESTART_MEAN_S)) * self.cash
+Logs = tuple[float, ...]
 
 
-def added_safe(logs: Sequence[float], gained: Sequence[float]) -> tuple[float, ...]:
-    before = logs or (0.0,) * len(gained)
-    return tuple(_clipped(a + b, LOG_SAFE_MAX) for a, b in zip(before, gained, strict=True))
+def grown(logs: Logs, gained: Sequence[float], stake: float) -> Logs:
+    """One block more of a mixture over the grid and over the time harm began (a restart mixture).
+
+    ``S <- e (S + stake)`` for each point; empty logs are no evidence yet. ``stake`` is the part of the cash put on
+    "harm begins with this block"; it must not depend on the block.
+    """
+    exp, log, found = math.exp, math.log, []
+    for gain, log_s in zip(gained, logs or NOTHING[: len(gained)], strict=True):
+        mass = exp(log_s) + stake
+        after = gain + log(mass) if mass > 0 else LOG_FLOOR
+        found.append(LOG_FLOOR if after < LOG_FLOOR else LOG_HARM_MAX if after > LOG_HARM_MAX else after)
+    return tuple(found)
 
 
-def over(grid: Sequence[float], log_e: Callable[[float], float]) -> tuple[float, ...]:
-    return tuple(log_e(point) for point in grid)
+def stake_of(begun: bool, cash: float, dt_s: float) -> float:
+    """What the next block of ``dt_s`` seconds is given of the cash: most of it at the start, then a steady trickle."""
+    return (1 - math.exp(-max(0.0, dt_s) / RESTART_MEAN_S) if begun else START_MASS) * cash
+
+
+def e_value(logs: Logs, cash: float) -> float:
+    """The e-process: it ever reaches 1/a with probability at most a (Ville's inequality)."""
+    return math.fsum(map(math.exp, logs)) / len(logs) + cash if logs else cash
+
+
+def added_safe(logs: Logs, gained: Sequence[float]) -> Logs:
+    """The promotion's evidence after one block more. It has no onset: it is against harm throughout."""
+    found = []
+    for gain, before in zip(gained, logs or NONE[: len(gained)], strict=True):
+        log = before + gain
+        found.append(LOG_FLOOR if log < LOG_FLOOR else LOG_SAFE_MAX if log > LOG_SAFE_MAX else log)
+    return tuple(found)
 
 
 def log_mean(logs: Sequence[float]) -> float:
@@ -110,17 +155,4 @@ def log_mean(logs: Sequence[float]) -> float:
     if not logs:
         return -math.inf
     top = max(logs)
-    return top + math.log(math.fsum(math.exp(log - top) for log in logs) / len(logs))
-
-
-def _log_add(a: float, b: float) -> float:
-    top = max(a, b)
-    return top if top == -math.inf else top + math.log(math.exp(a - top) + math.exp(b - top))
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf
-
-
-def _clipped(log: float, top: float) -> float:
-    return max(LOG_FLOOR, min(top, log))
+    return top + math.log(math.fsum([math.exp(log - top) for log in logs]) / len(logs))

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from analysis import wording
-from analysis.advance import absorb, fraction
-from analysis.figures import SHARE_WEIGHT, Figures, MetricFigures, figures, numbers
+from analysis.advance import absorb, learned
+from analysis.figures import Figures, MetricFigures, figures, numbers_of
 from analysis.model import AnalysisSpec, Judgement, JudgeState, Readings, Verdict
+from analysis.sums import fraction
 from analysis.tally import Gathered, gather
 
 LOW_EVIDENCE = 5.0  # below this evidence of harm a step may advance
@@ -55,7 +56,9 @@ def judge(
 ) -> tuple[JudgeState, Verdict]:
     """The state after ``readings`` and what it says. ``weight_pct`` lets lost requests be noticed."""
     if state.failed:
-        return state, _latched(spec, state)
+        return state, _latched(figures(spec, state), state)
+    if state.read_at_s is None:
+        state = learned(spec, state, readings)
     gathered = gather(spec, state, readings)
     after = absorb(spec, state, gathered, now_s, weight_pct)
     view = View(spec, after, gathered, figures(spec, after), now_s)
@@ -63,14 +66,14 @@ def judge(
     if answer.judgement in (Judgement.FAIL, Judgement.TRIP):
         tripped = answer.judgement is Judgement.TRIP
         after = replace(after, failed=answer.text, failed_code=answer.code, tripped=tripped)
-        return after, _latched(spec, after)
+        return after, _latched(view.figures, after)
     return after, _verdict(view, answer)
 
 
-def _latched(spec: AnalysisSpec, state: JudgeState) -> Verdict:
+def _latched(shown: Figures, state: JudgeState) -> Verdict:
     judgement = Judgement.TRIP if state.tripped else Judgement.FAIL
     return Verdict(
-        judgement, state.failed_code, state.failed, numbers=numbers(spec, state), fresh_at_s=state.fresh_at_s
+        judgement, state.failed_code, state.failed, numbers=numbers_of(shown, state), fresh_at_s=state.fresh_at_s
     )
 
 
@@ -82,7 +85,7 @@ def _verdict(view: View, answer: Answer) -> Verdict:
         text=answer.text,
         may_advance=may_advance,
         may_promote=may_advance and _is_proven(view.figures),
-        numbers=numbers(view.spec, view.state),
+        numbers=numbers_of(view.figures, view.state),
         fresh_at_s=view.state.fresh_at_s,
     )
 
@@ -104,7 +107,7 @@ def rule_harm(view: View) -> Answer | None:
     if shown.total_e < shown.needed_e:
         return None
     worst = max(shown.metrics, key=lambda one: one.weight * one.harm_e)
-    if SHARE_WEIGHT * shown.share_e > worst.weight * worst.harm_e:
+    if shown.share_weight * shown.share_e > worst.weight * worst.harm_e:
         text = f"the canary completes far fewer requests than its weight; {wording.harm(shown)}"
         return Answer(Judgement.FAIL, "requests_lost", f"{text}; {wording.all_compared(shown)}")
     code = "outside_slo" if (worst.guarded_e or 0.0) > worst.margin_e else "worse_than_stable"

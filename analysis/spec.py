@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,12 +21,14 @@ from analysis.model import (
     CounterQuery,
     LatencyQuery,
     Margins,
+    Traffic,
 )
 from analysis.selectors import parse_selector
 
 QUERIES_MAX = 10  # metrics of an application; each costs requests to Prometheus on every pass
 SELECTORS_MAX = 10  # selectors in one list, for the same reason
 
+ALPHA_LEAST = 1e-12  # no amount of evidence that a release can gather proves more
 LATENCY_WARMUP_S = 120.0  # caches and pools of a new instance fill slower than its first requests fail
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
@@ -126,8 +129,28 @@ class MarginsBlock(_Block):
     promote: MarginBlock = MarginBlock()
 
 
-class LatencyMarginsBlock(MarginsBlock):
+class ErrorsBlock(MarginsBlock):
+    weight: Fraction = 0.45
+
+
+class QuantileMarginBlock(MarginBlock):
+    increase: Annotated[float, Field(ge=0, le=10)] | None = None
+
+
+class LatencyMarginsBlock(_Block):
+    rollback: QuantileMarginBlock = QuantileMarginBlock()
+    promote: QuantileMarginBlock = QuantileMarginBlock()
+    weight: Fraction = 0.45
     warmup: Duration | None = None
+
+
+class TrafficBlock(_Block):
+    """When requests that never complete count as harm."""
+
+    weight: Fraction = 0.10
+    min_share: Fraction = 0.3
+    dispersion: Annotated[float, Field(ge=1, le=100)] = 6.0
+    warmup: Duration = 60.0
 
 
 class BreakerBlock(_Block):
@@ -144,7 +167,7 @@ class NoDataBlock(_Block):
 class AnalysisBlock(_Block):
     """How strictly the metrics are judged. Every field has a default."""
 
-    alpha: Annotated[float, Field(ge=1e-6, le=0.1)] = 0.01
+    alpha: Annotated[float, Field(ge=ALPHA_LEAST, le=0.2)] = 0.01
     beta: Annotated[float, Field(ge=1e-6, le=0.5)] = 0.05
     min_requests: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     warmup: Duration = 15.0
@@ -153,7 +176,8 @@ class AnalysisBlock(_Block):
     stale_after: Annotated[Duration, Field(ge=2, le=3600)] = 60.0
     window: Annotated[Duration, Field(ge=5, le=3600)] | None = None
     no_data: NoDataBlock = NoDataBlock()
-    errors: MarginsBlock = MarginsBlock()
+    errors: ErrorsBlock = ErrorsBlock()
+    traffic: TrafficBlock = TrafficBlock()
     latency: LatencyMarginsBlock = LatencyMarginsBlock()
     breaker: BreakerBlock = BreakerBlock()
 
@@ -197,6 +221,9 @@ def to_spec(metrics: MetricsBlock, analysis: AnalysisBlock) -> AnalysisSpec:
         block_s=analysis.block,
         settle_s=analysis.settle,
         latency_warmup_s=LATENCY_WARMUP_S if analysis.latency.warmup is None else analysis.latency.warmup,
+        errors_weight=analysis.errors.weight,
+        latency_weight=analysis.latency.weight,
+        traffic=_traffic(analysis.traffic),
     )
 
 
@@ -221,17 +248,24 @@ def _breaker(block: BreakerBlock) -> Breaker:
     return Breaker(block.ratio, block.errors, block.slow, block.fail_seconds)
 
 
-def _margins(where: str, block: MarginsBlock, default: Margins) -> Margins:
-    def chosen(value: float | None, otherwise: float) -> float:
-        return otherwise if value is None else value
+def _traffic(block: TrafficBlock) -> Traffic:
+    return Traffic(block.weight, block.min_share, block.dispersion, block.warmup)
 
-    margins = Margins(
-        chosen(block.rollback.ratio, default.rollback_ratio),
-        chosen(block.rollback.abs, default.rollback_abs),
-        chosen(block.promote.ratio, default.promote_ratio),
-        chosen(block.promote.abs, default.promote_abs),
+
+def _margins(where: str, block: MarginsBlock | LatencyMarginsBlock, default: Margins) -> Margins:
+    given = {
+        f"{side}_{name}": value
+        for side, margin in (("rollback", block.rollback), ("promote", block.promote))
+        for name, value in margin.model_dump().items()
+        if value is not None
+    }
+    margins = replace(default, **given)
+    tighter = (
+        margins.promote_ratio < margins.rollback_ratio
+        or margins.promote_abs < margins.rollback_abs
+        or margins.promote_increase < margins.rollback_increase
     )
-    if margins.promote_ratio < margins.rollback_ratio or margins.promote_abs < margins.rollback_abs:
+    if tighter:
         raise SpecError(f"analysis.{where}: the promote margin must not be tighter than the rollback margin")
     return margins
 

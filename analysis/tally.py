@@ -7,23 +7,16 @@ series are gone does not stop the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+from analysis.buckets import Layout, difference, layout_of, per_bucket, unusable
 from analysis.counters import Gain, MarkKey, first_seen, gains_of, kept
-from analysis.model import (
-    AnalysisSpec,
-    CounterQuery,
-    JudgeState,
-    LatencyQuery,
-    Outcome,
-    Query,
-    Reading,
-    Readings,
-    Role,
-    SeriesMark,
-    Tally,
-)
+from analysis.histogram import slo_bound
+from analysis.model import AnalysisSpec, CounterQuery, JudgeState, LatencyQuery, Query
+from analysis.samples import Outcome, Reading, Readings, Role
+from analysis.state import SeriesMark, Tally
 
 ROLES = (Role.STABLE, Role.CANARY)
 _ABSENT = frozenset({Outcome.NO_SERIES, Outcome.STALE})
@@ -31,20 +24,25 @@ _ABSENT = frozenset({Outcome.NO_SERIES, Outcome.STALE})
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a metric cannot be judged now. ``role`` is set when that role's series are missing."""
+    """Why a metric cannot be judged now. ``missing`` is set when that role's series are missing; ``passed`` when the
+    samples are given up and counting goes on after them."""
 
     code: str
     text: str
     missing: Role | None = None
+    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MetricGain:
-    """What one metric gained since the last pass."""
+    """What one metric gained since the last pass; a latency also per bucket up to each of ``upto``, by role."""
 
     name: str
     tally: Tally
     problems: tuple[Problem, ...] = ()
+    upto: tuple[float, ...] = ()
+    canary: tuple[float, ...] = ()
+    stable: tuple[float, ...] = ()
 
     @property
     def stable_missing(self) -> bool:
@@ -56,89 +54,125 @@ class Gathered:
     gains: tuple[MetricGain, ...]
     marks: tuple[SeriesMark, ...]
     fresh_at_s: float | None
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One metric of one role: its sums, the marks behind them, or its problem."""
+    """One metric of one role: its sums, the gains behind them, or its problem."""
 
     total: float = 0.0
     bad: float = 0.0
-    gains: tuple[Gain, ...] = ()
+    gains: Sequence[Gain] = ()
     problem: Problem | None = None
+    counts: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class _Context:
     spec: AnalysisSpec
-    started_at_s: float
-    answers: Mapping[tuple[str, Role], Reading]
-    marks: Mapping[MarkKey, SeriesMark]
-    seen: Mapping[str, float] = field(default_factory=dict)
-    at_s: float = 0.0
+    state: JudgeState
+    readings: Readings
+    until_s: float = math.inf
+
+    @cached_property
+    def answers(self) -> Mapping[tuple[str, Role], Reading]:
+        return {(item.metric, item.role): item for item in self.readings.items}
+
+    @cached_property
+    def marks(self) -> Mapping[MarkKey, SeriesMark]:
+        return {(mark.metric, mark.role, mark.key): mark for mark in self.state.marks}
+
+    @cached_property
+    def _seen(self) -> Mapping[str, float]:
+        return first_seen(self.readings.items)
+
+    def seen(self) -> Mapping[str, float]:
+        return self._seen
 
     def answer(self, selector: str, role: Role) -> Reading:
-        unasked = Reading(selector, role, Outcome.UNREADABLE, text="this query was not read")
-        return self.answers.get((selector, role), unasked)
+        found = self.answers.get((selector, role))
+        return found or Reading(selector, role, Outcome.UNREADABLE, text="this query was not read")
 
-    def gained(self, name: str, selectors: Iterable[str], role: Role) -> tuple[tuple[Gain, ...], ...]:
-        readings = (self.answer(selector, role) for selector in selectors)
-        return tuple(gains_of(name, reading, self.marks, self.seen, self.started_at_s) for reading in readings)
+    def gained(self, name: str, selectors: Iterable[str], role: Role, until_s: float) -> list[Gain]:
+        gains: list[Gain] = []
+        for selector in selectors:
+            reading = self.answer(selector, role)
+            gains += gains_of(name, reading, self.marks, self.seen, self.state.started_at_s, until_s)
+        return gains
+
+    def newest_s(self, selectors: Iterable[str], role: Role) -> float | None:
+        times = [series.points[-1].at_s for text in selectors for series in self.answer(text, role).series]
+        return max(times, default=None)
+
+    def interval_s(self, selectors: Iterable[str]) -> float | None:
+        """The time between scrapes, as the longest series of stable shows it; the median bears a missed one."""
+        found = [series.points for text in selectors for series in self.answer(text, Role.STABLE).series]
+        points = max(found, key=len, default=())
+        gaps = sorted(points[n + 1].at_s - points[n].at_s for n in range(len(points) - 1))
+        return gaps[len(gaps) // 2] if gaps else None
 
 
-def gather(spec: AnalysisSpec, state: JudgeState, readings: Readings) -> Gathered:
-    """Count every metric of the spec. The order of the answers does not matter."""
-    answers = {(item.metric, item.role): item for item in readings.items}
-    marks = {(mark.metric, mark.role, mark.key): mark for mark in state.marks}
-    context = _Context(spec, state.started_at_s, answers, marks, first_seen(readings.items), readings.at_s)
+def needed(query: Query) -> tuple[str, ...]:
+    """The selectors that tell the requests of both versions."""
+    return query.total if isinstance(query, CounterQuery) else query.buckets
+
+
+def gather(spec: AnalysisSpec, state: JudgeState, readings: Readings, until_s: float = math.inf) -> Gathered:
+    """Count every metric of the spec, of samples up to ``until_s``. The order of the answers does not matter."""
+    context = _Context(spec, state, readings, until_s)
+    interval_s = context.interval_s(needed(spec.queries[0])) or state.interval_s
     gains: list[MetricGain] = []
     used: list[Gain] = []
     for query in spec.queries:
-        sides = _sides(context, query)
-        problems = tuple(side.problem for side in sides.values() if side.problem is not None)
-        counted = [] if any(problem.missing is None for problem in problems) else list(sides.values())
-        used.extend(gain for side in counted for gain in side.gains)
-        gains.append(MetricGain(query.name, _tally(sides) if counted else Tally(), problems))
-    ordered = sorted(kept(marks, used, readings.at_s).items())
-    return Gathered(tuple(gains), tuple(mark for _, mark in ordered), _newest(spec, readings))
+        gain, behind = _metric(context, query, interval_s)
+        gains.append(gain)
+        used += behind
+    marks = kept(context.marks, used, readings.at_s)
+    return Gathered(tuple(gains), marks, _newest(context), interval_s)
 
 
-def _newest(spec: AnalysisSpec, readings: Readings) -> float | None:
-    """The newest canary sample of the metric that lags most: a verdict is only as fresh as its oldest part."""
-    times: list[float] = []
-    for query in spec.queries:
-        selectors = query.total if isinstance(query, CounterQuery) else query.buckets
-        found = [item for item in readings.items if item.role is Role.CANARY and item.metric in selectors]
-        points = [series.points[-1].at_s for item in found for series in item.series]
-        if not points:
-            return None
-        times.append(max(points))
-    return min(times)
-
-
-def _tally(sides: Mapping[Role, _Side]) -> Tally:
-    canary, stable = sides[Role.CANARY], sides[Role.STABLE]
-    return Tally(canary.total, canary.bad, stable.total, stable.bad)
-
-
-def _sides(context: _Context, query: Query) -> Mapping[Role, _Side]:
+def _metric(context: _Context, query: Query, interval_s: float | None) -> tuple[MetricGain, list[Gain]]:
+    until_s = _until_s(context, query, interval_s)
+    bounds: tuple[float, ...] = ()
     if isinstance(query, CounterQuery):
-        return {role: _counter_side(context, query, role) for role in ROLES}
-    bounds = {role: _bound(context, query, role) for role in ROLES}
-    known = {bound for bound in bounds.values() if bound is not None}
-    if len(known) > 1:
-        return {role: _Side(problem=_bounds_differ(query, bounds)) for role in ROLES}
-    return {role: _latency_side(context, query, role, bounds[role]) for role in ROLES}
+        sides = {role: _counter_side(context, query, role, until_s) for role in ROLES}
+    else:
+        bounds, sides = _latency_sides(context, query, until_s)
+    problems = tuple([side.problem for side in sides.values() if side.problem is not None])
+    canary, stable = sides[Role.CANARY], sides[Role.STABLE]
+    stopped = [problem for problem in problems if problem.missing is None]
+    if stopped:
+        passed = all(problem.passed for problem in stopped)
+        return MetricGain(query.name, Tally(), problems), [*stable.gains, *canary.gains] if passed else []
+    tally = Tally(canary.total, canary.bad, stable.total, stable.bad)
+    gain = MetricGain(query.name, tally, problems, bounds, canary.counts, stable.counts)
+    return gain, [*stable.gains, *canary.gains]
 
 
-def _problem(context: _Context, name: str, needed: Iterable[str], also: Iterable[str], role: Role) -> Problem | None:
-    """The first thing that stops this role of this metric. One of ``needed`` must have series; none may be unclear."""
-    answers = [context.answer(selector, role) for selector in needed]
+def _until_s(context: _Context, query: Query, interval_s: float | None) -> float:
+    """Neither side is counted further than the other was scraped, but for half a scrape: windows that are not aligned
+    would show the onset of a shared incident on one side only."""
+    newest = [context.newest_s(needed(query), role) for role in ROLES]
+    if None in newest or interval_s is None:
+        return context.until_s
+    return min(context.until_s, min(time for time in newest if time is not None) + interval_s / 2)
+
+
+def _newest(context: _Context) -> float | None:
+    """The newest canary sample of the metric that lags most: a verdict is only as fresh as its oldest part."""
+    times = [context.newest_s(needed(query), Role.CANARY) for query in context.spec.queries]
+    found = [time for time in times if time is not None]
+    return min(found) if len(found) == len(times) else None
+
+
+def _problem(context: _Context, name: str, wanted: Iterable[str], also: Iterable[str], role: Role) -> Problem | None:
+    """The first thing that stops this role of this metric. One of ``wanted`` must have series; none may be unclear."""
+    answers = [context.answer(selector, role) for selector in wanted]
     others = [context.answer(selector, role) for selector in also]
-    unclear = [one for one in (*answers, *others) if one.outcome is not Outcome.OK and one.outcome not in _ABSENT]
-    if unclear:
-        worst = unclear[0]
-        return Problem(worst.outcome.value, f"{name}: {role.value} is {_spoken(worst.outcome)}: {worst.text}")
+    for one in (*answers, *others):
+        if one.outcome is not Outcome.OK and one.outcome not in _ABSENT:
+            return Problem(one.outcome.value, f"{name}: {role.value} is {_spoken(one.outcome)}: {one.text}")
     stale = [answer for answer in answers if answer.outcome is Outcome.STALE]
     if stale:
         return Problem("stale", f"{name}: the {role.value}'s samples are old: {stale[0].text}", missing=role)
@@ -151,51 +185,66 @@ def _spoken(outcome: Outcome) -> str:
     return outcome.value.replace("_", " ")
 
 
-def _counter_side(context: _Context, query: CounterQuery, role: Role) -> _Side:
-    only_bad = tuple(selector for selector in query.bad if selector not in query.total)
+def _counter_side(context: _Context, query: CounterQuery, role: Role, until_s: float) -> _Side:
+    only_bad = tuple([selector for selector in query.bad if selector not in query.total])
     problem = _problem(context, query.name, query.total, only_bad, role) or _bad_is_lost(context, query, only_bad, role)
     if problem:
         return _Side(problem=problem)
-    total = context.gained(query.name, query.total, role)
-    bad = context.gained(query.name, query.bad, role)
-    return _Side(_sum(total), _sum(bad), tuple(gain for group in (*total, *bad) for gain in group))
+    total = context.gained(query.name, query.total, role, until_s)
+    bad = context.gained(query.name, query.bad, role, until_s)
+    return _Side(_sum(total), _sum(bad), [*total, *bad])
 
 
 def _bad_is_lost(context: _Context, query: CounterQuery, only_bad: Iterable[str], role: Role) -> Problem | None:
     """Failures counted by another target than the requests, and that target stopped: zero failures would be a guess."""
-    oldest_s = context.at_s - context.spec.stale_after_s
-    alive = {series.source for text in query.total for series in context.answer(text, role).series}
+    oldest_s = context.readings.at_s - context.spec.stale_after_s
     for selector in only_bad:
         series = context.answer(selector, role).series
-        if series and all(one.points[-1].at_s < oldest_s and one.source not in alive for one in series):
+        if not series or any(one.points[-1].at_s >= oldest_s for one in series):
+            continue
+        alive = {one.source for text in query.total for one in context.answer(text, role).series}
+        if all(one.source not in alive for one in series):
             return Problem("stale", f"{query.name}: the {role.value}'s counter of failures stopped: {selector}")
     return None
 
 
-def _bound(context: _Context, query: LatencyQuery, role: Role) -> float | None:
-    """The bucket that stands for the limit: at it, or the next one below, which counts more requests as slow."""
-    les = [series.le for text in query.buckets for series in context.answer(text, role).series if series.le is not None]
-    return max((le for le in les if le <= query.slow_s), default=None)
+def _latency_sides(
+    context: _Context, query: LatencyQuery, until_s: float
+) -> tuple[tuple[float, ...], dict[Role, _Side]]:
+    layouts = {role: layout_of(context.answer(text, role) for text in query.buckets) for role in ROLES}
+    apart = difference(query, layouts)
+    if apart is not None:
+        return (), {role: _Side(problem=Problem("buckets_differ", apart)) for role in ROLES}
+    known = next((one.histogram for one in context.state.metrics if one.metric == query.name), None)
+    native = any(layout.native and layout.bounds for layout in layouts.values())
+    kept_bounds = known.upto if known is not None else ()
+    bounds = tuple(sorted({bound for layout in layouts.values() for bound in layout.bounds}))
+    if native:
+        bounds = tuple(sorted({*bounds, *kept_bounds}))
+    elif kept_bounds and bounds and bounds != kept_bounds:
+        text = f"{query.name}: the buckets are not those that this release began with"
+        return (), {role: _Side(problem=Problem("buckets_differ", text)) for role in ROLES}
+    return bounds, {role: _latency_side(context, query, role, layouts[role], bounds, until_s) for role in ROLES}
 
 
-def _bounds_differ(query: LatencyQuery, bounds: Mapping[Role, float | None]) -> Problem:
-    text = ", ".join(f"{role.value} {bound} s" for role, bound in sorted(bounds.items()))
-    return Problem("buckets_differ", f"{query.name}: the two versions have different buckets below the limit: {text}")
-
-
-def _latency_side(context: _Context, query: LatencyQuery, role: Role, bound: float | None) -> _Side:
+def _latency_side(
+    context: _Context, query: LatencyQuery, role: Role, layout: Layout, bounds: tuple[float, ...], until_s: float
+) -> _Side:
     problem = _problem(context, query.name, query.buckets, (), role)
     if problem:
-        return _Side(problem=problem)
-    gains = [gain for group in context.gained(query.name, query.buckets, role) for gain in group]
-    if bound is None or not any(gain.le == math.inf for gain in gains):
-        text = f'{query.name}: the {role.value}\'s histogram lacks a bucket at or below {query.slow_s} s, or le="+Inf"'
-        return _Side(problem=Problem("no_bucket", text))
-    used = tuple(gain for gain in gains if gain.le in (bound, math.inf))
-    total = math.fsum(gain.amount for gain in used if gain.le == math.inf)
-    fast = math.fsum(gain.amount for gain in used if gain.le == bound)
-    return _Side(total, max(0.0, total - fast), used)
+        return _Side(problem=problem, counts=(0.0,) * len(bounds))
+    trouble = unusable(query, role, layout)
+    if trouble is not None:
+        return _Side(problem=Problem("no_bucket", trouble))
+    gains = context.gained(query.name, query.buckets, role, until_s)
+    counts = per_bucket(gains, bounds)
+    if counts is None:
+        text = f"{query.name}: the {role.value}'s native histogram changed its resolution; it is counted anew"
+        return _Side(gains=gains, problem=Problem("buckets_differ", text, passed=True))
+    limit = slo_bound(bounds, query.slow_s) or 0.0
+    slow = math.fsum([count for bound, count in zip(bounds, counts, strict=True) if bound > limit])
+    return _Side(math.fsum(counts), slow, gains, counts=counts)
 
 
-def _sum(groups: Iterable[Iterable[Gain]]) -> float:
-    return math.fsum(gain.amount for group in groups for gain in group)
+def _sum(gains: Iterable[Gain]) -> float:
+    return math.fsum([gain.amount for gain in gains])

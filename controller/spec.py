@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from analysis.model import AnalysisSpec, Margins
+from analysis.document import analysis_document, duration, metrics_document
 from analysis.spec import SpecError, to_spec
 from controller.core.model import Application, CanaryPlan
 from controller.core.targets import (
@@ -144,8 +144,8 @@ def application_document(app: Application) -> dict[str, Any]:
         "router": _router_document(app.router),
         **({"trigger": trigger} if trigger != Trigger.API else {}),
         "canary": _plan_document(app.canary),
-        "metrics": _metrics_document(app.analysis),
-        "analysis": _analysis_document(app.analysis),
+        "metrics": metrics_document(app.analysis),
+        "analysis": analysis_document(app.analysis),
     }
 
 
@@ -159,7 +159,7 @@ def _target_document(target: Target) -> dict[str, Any]:
             "versionField": target.version_field,
             "assumeVersion": True if target.version_field is None else None,
             "hookUrl": target.hook_url,
-            "healthTimeout": _duration(target.health_timeout_s),
+            "healthTimeout": duration(target.health_timeout_s),
         }
         return {"external": _some(external)}
     processes = {
@@ -168,8 +168,8 @@ def _target_document(target: Target) -> dict[str, Any]:
         "canaryReplicas": target.canary_replicas,
         "healthPath": target.health_path,
         "ports": list(target.ports),
-        "healthTimeout": _duration(target.health_timeout_s),
-        "stopGrace": _duration(target.stop_grace_s),
+        "healthTimeout": duration(target.health_timeout_s),
+        "stopGrace": duration(target.stop_grace_s),
         "directory": target.directory,
         "environment": dict(target.environment),
         "discoveryFile": target.discovery_file,
@@ -197,70 +197,16 @@ def _route_document(route: HaproxyRoute) -> dict[str, Any]:
 def _plan_document(plan: CanaryPlan) -> dict[str, Any]:
     return {
         "steps": list(plan.steps),
-        "minBake": _duration(plan.min_bake_s),
+        "minBake": duration(plan.min_bake_s),
         "maxWeight": plan.max_weight_pct,
-        "maxDuration": _duration(plan.max_duration_s),
-        "prepareDeadline": _duration(plan.prepare_deadline_s),
-        "promoteDeadline": _duration(plan.promote_deadline_s),
-        "drain": _duration(plan.drain_s),
-        "lease": _duration(plan.lease_s),
-        "poll": _duration(plan.poll_s),
-    }
-
-
-def _metrics_document(spec: AnalysisSpec) -> dict[str, Any]:
-    counters = [
-        _some({"name": q.name, "total": list(q.total), "bad": list(q.bad), "sloBadFraction": q.slo_bad_fraction})
-        for q in spec.counters
-    ]
-    latency = [
-        _some({"name": q.name, "buckets": list(q.buckets), "slow": q.slow_s, "sloBadFraction": q.slo_bad_fraction})
-        for q in spec.latencies
-    ]
-    return {"prometheus": spec.prometheus_url, "counters": counters, "latency": latency}
-
-
-def _analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
-    document = {
-        "alpha": spec.alpha,
-        "beta": spec.beta,
-        "minRequests": spec.min_canary_requests,
-        "warmup": _duration(spec.warmup_s),
-        "block": _duration(spec.block_s),
-        "settle": _duration(spec.settle_s),
-        "staleAfter": _duration(spec.stale_after_s),
-        "noData": {"rollbackAfter": _duration(spec.no_data_timeout_s)},
-        "errors": _margins_document(spec.errors),
-        "latency": _margins_document(spec.latency) | {"warmup": _duration(spec.latency_warmup_s)},
-        "breaker": {
-            "ratio": spec.breaker.ratio,
-            "errors": spec.breaker.errors_abs,
-            "slow": spec.breaker.slow_abs,
-            "failSeconds": spec.breaker.outage_s,
-        },
-    }
-    # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
-    default_window_s = max(60.0, 2 * spec.stale_after_s)
-    return document if spec.window_s == default_window_s else document | {"window": _duration(spec.window_s)}
-
-
-def _margins_document(margins: Margins) -> dict[str, Any]:
-    return {
-        "rollback": {"ratio": margins.rollback_ratio, "abs": margins.rollback_abs},
-        "promote": {"ratio": margins.promote_ratio, "abs": margins.promote_abs},
+        "maxDuration": duration(plan.max_duration_s),
+        "prepareDeadline": duration(plan.prepare_deadline_s),
+        "promoteDeadline": duration(plan.promote_deadline_s),
+        "drain": duration(plan.drain_s),
+        "lease": duration(plan.lease_s),
+        "poll": duration(plan.poll_s),
     }
 
 
 def _some(block: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in block.items() if value is not None}
-
-
-def _duration(seconds: float) -> str | float:
-    """``300.0`` becomes "5m"; a fraction of a second stays a number, which reads back exactly."""
-    if seconds < 1 or seconds != int(seconds):
-        return seconds
-    whole = int(seconds)
-    for unit, size in (("h", 3_600), ("m", 60)):
-        if whole % size == 0:
-            return f"{whole // size}{unit}"
-    return f"{whole}s"

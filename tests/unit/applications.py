@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
-from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins
+from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins, Traffic
 from controller.core.model import Application, CanaryPlan
 from controller.core.targets import (
     ExternalTarget,
@@ -53,6 +55,7 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
     default_window_s = max(60.0, 2 * stale_s)
     ratio, absolute = draw(st.floats(1, 50)), draw(st.floats(1e-6, 0.4))
     margins = Margins(ratio, absolute, ratio * 2, absolute * 2)
+    increase = draw(st.floats(0, 5))
     return AnalysisSpec(
         draw(url),
         tuple(
@@ -70,11 +73,14 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
         no_data_timeout_s=draw(seconds),
         window_s=draw(st.just(default_window_s) | st.floats(max(5.0, stale_s), 3_600)),
         errors=margins,
-        latency=margins,
+        latency=replace(margins, rollback_increase=increase, promote_increase=increase * 2),
         breaker=Breaker(draw(st.floats(1, 100)), draw(fractions), draw(fractions), draw(st.floats(0, 300))),
         block_s=draw(st.floats(0.5, 60)),
         settle_s=draw(st.floats(0, 30)),
         latency_warmup_s=draw(seconds),
+        errors_weight=draw(fractions),
+        latency_weight=draw(fractions),
+        traffic=Traffic(draw(fractions), draw(fractions), draw(st.floats(1, 100)), draw(seconds)),
     )
 
 

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins
+from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins, Traffic
 from controller.core.model import Application, CanaryPlan
 from controller.core.targets import (
     ExternalTarget,
@@ -202,7 +202,7 @@ def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[
         (plan(min_bake="5m"), "canary.min_bake", "no such field"),
         (a_document(metrics={"preset": "generic"}), "metrics.prometheus", "missing"),
         (a_document(metrics={"prometheus": "http://127.0.0.1:9090"}), "", "nothing counts failed requests"),
-        (a_document(analysis={"alpha": 2}), "analysis.alpha", "0.1"),
+        (a_document(analysis={"alpha": 2}), "analysis.alpha", "0.2"),
         (a_document(target={"processes": {"command": []}}), "target.processes.command", "at least 1"),
         (a_document(target={"processes": {"command": "serve"}}), "target.processes.command", "list"),
         (a_document(target={"processes": {"command": ["a\0b"]}}), "target.processes.command.0", "pattern"),
@@ -303,11 +303,12 @@ KNOWN_FIELDS = {
     KubernetesTarget: 7,
     KubernetesRoute: 8,
     RouteObject: 2,
-    AnalysisSpec: 16,
+    AnalysisSpec: 19,
     CounterQuery: 4,
     LatencyQuery: 4,
-    Margins: 4,
+    Margins: 6,
     Breaker: 4,
+    Traffic: 4,
 }
 
 

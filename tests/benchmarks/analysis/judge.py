@@ -42,7 +42,7 @@ class ProductionJudge:
         self.horizon_s = float(context["horizon"])
         self.steps: list[tuple[float, float]] = list(context.get("weight_steps") or [(0.0, context["weight"])])
         self.state = new_state(START_S)
-        self.samples: dict[tuple[Role, str, str, float | None], tuple[Point, ...]] = {}
+        self.series: dict[tuple[Role, str], dict[tuple[str, float | None], Series]] = {}
         self.step = 0
         self.verdict: Verdict | None = None
 
@@ -54,9 +54,12 @@ class ProductionJudge:
         pods: Mapping[str, Any] | None = None,
     ) -> str:
         """``pods`` optionally gives the counters of each pod: ``{"canary": {name: counters}, "stable": {...}}``."""
-        readings = self._readings(START_S + t, canary, stable, pods or {})
+        for role, counters in ((Role.CANARY, canary), (Role.STABLE, stable)):
+            by_pod = dict(_named((pods or {}).get(role.value))) or ({"": counters} if counters else {})
+            self._keep(role, START_S + t, by_pod)
         if t < 0:
             return "continue"
+        readings = self._readings(START_S + t)
         self._step_at(t)
         weight_pct = 100 * self.steps[self.step][1]
         self.state, self.verdict = judge(self.spec, self.state, readings, START_S + t, weight_pct)
@@ -71,28 +74,30 @@ class ProductionJudge:
         if step != self.step:
             self.step, self.state = step, next_step(self.state, START_S + t)
 
-    def _readings(
-        self, at_s: float, canary: Counters | None, stable: Counters | None, pods: Mapping[str, Any]
-    ) -> Readings:
-        items: list[Reading] = []
-        for role, counters in ((Role.CANARY, canary), (Role.STABLE, stable)):
-            self._keep(role, at_s, dict(_named(pods.get(role.value))) or ({"": counters} if counters else {}))
-            found = [(key, points) for key, points in self.samples.items() if key[0] is role]
+    def _readings(self, at_s: float) -> Readings:
+        items = []
+        for role in Role:
             for metric in (TOTAL, BAD, BUCKETS):
-                series = tuple(
-                    Series(f"{pod} {le}", points, le, pod) for (_, name, pod, le), points in found if name == metric
-                )
+                series = tuple(self.series.get((role, metric), {}).values())
                 items.append(Reading(metric, role, Outcome.OK if series else Outcome.NO_SERIES, series))
         return Readings(at_s, tuple(items))
 
     def _keep(self, role: Role, at_s: float, by_pod: Mapping[str, Counters]) -> None:
-        """The last two samples of each series: what a longer window would add was counted before."""
+        """All samples before the start, then the last two: what a longer window would add was counted before."""
+        kept = None if self.state.read_at_s is None else -1
         for pod, counters in by_pod.items():
-            values = [(TOTAL, None, counters["requests"]), (BAD, None, counters["errors"])]
-            values += [(BUCKETS, le, count) for le, count in counters["buckets"].items()]
-            for metric, le, value in values:
-                key = (role, metric, pod, le)
-                self.samples[key] = (*self.samples.get(key, ())[-1:], Point(at_s, float(value)))
+            self._add(role, TOTAL, pod, None, kept, Point(at_s, float(counters["requests"])))
+            self._add(role, BAD, pod, None, kept, Point(at_s, float(counters["errors"])))
+            for le, count in counters["buckets"].items():
+                self._add(role, BUCKETS, pod, le, kept, Point(at_s, float(count)))
+
+    def _add(self, role: Role, metric: str, pod: str, le: float | None, kept: int | None, point: Point) -> None:
+        series = self.series.setdefault((role, metric), {})
+        before = series.get((pod, le))
+        if before is None:
+            series[pod, le] = Series(f"{pod} {le}", (point,), le, pod)
+        else:
+            series[pod, le] = Series(before.key, (*before.points[kept:], point), le, pod)
 
 
 def _named(pods: Any) -> Iterator[tuple[str, Counters]]:

@@ -25,7 +25,7 @@ def marked(at_s: float, value: float, key: str = "k") -> dict[MarkKey, SeriesMar
 
 def gained(*series: Series, marks: dict[MarkKey, SeriesMark] | None = None) -> list[Gain]:
     answer = reading(*series)
-    return list(gains_of("errors", answer, marks or {}, first_seen([answer]), START_S))
+    return list(gains_of("errors", answer, marks or {}, lambda: first_seen([answer]), START_S))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_series_are_summed_after_differencing_so_a_reset_of_one_does_not_hide_th
 def test_marks_of_series_long_gone_are_forgotten_and_others_are_kept() -> None:
     old, recent = marked(1000, 1, "old"), marked(4500, 2, "recent")
     (gain,) = gained(one((5000, 9), key="now"))
-    assert sorted(mark.key for mark in kept({**old, **recent}, [gain], 5000.0).values()) == ["now", "recent"]
+    assert sorted(mark.key for mark in kept({**old, **recent}, [gain], 5000.0)) == ["now", "recent"]
 
 
 @given(
@@ -100,6 +100,6 @@ def test_however_the_reads_fall_a_counter_with_resets_is_counted_exactly(
             continue
         (gain,) = gained(one(*points[max(0, end - window - 1) : end]), marks=marks)
         total += gain.amount
-        marks = kept(marks, [gain], points[end - 1][0])
+        marks = {(m.metric, m.role, m.key): m for m in kept(marks, [gain], points[end - 1][0])}
         unread = 0
     assert total == sum(steps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -12,25 +13,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.evidence import (
+    BREAKER_GRID,
     HARM_GRID,
     LOG_FLOOR,
     LOG_HARM_MAX,
     LOG_SAFE_MAX,
     SAFE_GRID,
     SHARE_GRID,
-    Onset,
     added_safe,
     bets,
     block_cap,
+    e_value,
+    grown,
+    harm_logs,
     log_harm,
     log_mean,
     log_safe,
     log_share,
-    over,
     safe_hedge,
+    safe_logs,
+    stake_of,
     tempered,
 )
 from analysis.model import Tally
+
+
+@dataclass
+class Mixture:
+    """The evidence of one test over blocks of five seconds."""
+
+    logs: tuple[float, ...] = ()
+    cash: float = 1.0
+
+    def add(self, gained: Sequence[float]) -> None:
+        stake = stake_of(bool(self.logs), self.cash, 5.0)
+        self.logs, self.cash = grown(self.logs, gained, stake), self.cash - stake
+
+    @property
+    def e(self) -> float:
+        return e_value(self.logs, self.cash)
 
 
 def tally(y_c: float, n_c: float, y_s: float, n_s: float) -> Tally:
@@ -93,18 +114,17 @@ def test_without_a_relative_margin_it_is_the_one_sample_ratio_against_the_object
 
 
 def test_the_sequence_with_the_onset_prior_equals_the_reference_values() -> None:
-    onset, seen = Onset(), []
+    mixture, seen = Mixture(), []
     for index in range(20):
-        t = tally((index + 1) % 2, 50, 3, 950)
-        onset = onset.after([log_harm(t, 1.2, 0.0002, r) for r in HARM_GRID], onset.stake(5))
-        seen.append(math.exp(onset.log_e))
+        mixture.add([log_harm(tally((index + 1) % 2, 50, 3, 950), 1.2, 0.0002, r) for r in HARM_GRID])
+        seen.append(mixture.e)
     expected = [1.2204170254, 1.3715288630, 1.5613084316, 4.0801915384]
     assert [seen[index - 1] for index in (1, 5, 10, 20)] == pytest.approx(expected, abs=5e-11)
 
 
 def test_promotion_without_errors_needs_the_number_of_requests_of_the_rule_of_three() -> None:
     def proof(requests: int) -> float:
-        return math.exp(log_mean(over(SAFE_GRID, lambda bet: log_safe(tally(0, requests, 0, 10_000), 1.5, 0.005, bet))))
+        return math.exp(log_mean(safe_logs(tally(0, requests, 0, 10_000), 1.5, 0.005)))
 
     assert math.log(6 / 0.05) / -math.log1p(-0.99 * 0.005) == pytest.approx(964.8, abs=0.05)
     assert proof(965) >= 20
@@ -157,19 +177,30 @@ def test_the_breaker_against_zero_is_not_zero_when_there_is_no_stable_to_compare
 
 
 def test_lost_requests_are_evidence_and_the_fair_share_is_none() -> None:
-    assert log_share(tally(0, 0, 0, 5000), 10, 0.02) > 20
-    assert log_share(tally(0, 500, 0, 4500), 10, 0.5) < 0
+    assert log_share(tally(0, 0, 0, 5000), 0.03, 0.02, 6) > 20
+    assert log_share(tally(0, 500, 0, 4500), 0.03, 0.5, 6) < 0
 
 
 @pytest.mark.parametrize("part", SHARE_GRID)
 def test_expected_lost_requests_are_at_most_one_at_the_least_share(part: float) -> None:
-    for weight_pct in (1, 10, 50, 100):
-        share = 0.3 * weight_pct / 100
+    for share in (0.003, 0.03, 0.15, 0.3):
         mean = math.fsum(
-            binomial(n_c, 30, share) * math.exp(6 * log_share(tally(0, n_c, 0, 30 - n_c), weight_pct, part))
+            binomial(n_c, 30, share) * math.exp(log_share(tally(0, n_c, 0, 30 - n_c), share, part, 1.0))
             for n_c in range(31)
         )
         assert mean <= 1 + 1e-9
+
+
+@given(st.tuples(*[st.integers(0, 1000)] * 4), st.sampled_from([(1.2, 0.0002), (0.0, 0.01), (1.0, 0.0), (2.0, 0.25)]))
+def test_a_whole_grid_at_once_is_the_formula_point_by_point(
+    counts: tuple[int, int, int, int], margin: tuple[float, float]
+) -> None:
+    y_c, good_c, y_s, good_s = counts
+    t = tally(y_c, y_c + good_c, y_s, y_s + good_s)
+    for grid in (HARM_GRID, BREAKER_GRID):
+        assert harm_logs(t, *margin, grid) == pytest.approx([log_harm(t, *margin, r) for r in grid], rel=1e-9, abs=1e-9)
+    safe = [log_safe(t, 1.5, 0.005, bet) / 2.5 for bet in SAFE_GRID]
+    assert safe_logs(t, 1.5, 0.005, 2.5) == pytest.approx(safe, rel=1e-9, abs=1e-9)
 
 
 COUNT = st.integers(min_value=0, max_value=500)
@@ -206,19 +237,20 @@ def test_a_side_without_requests_adds_nothing() -> None:
 
 def test_no_single_block_carries_more_than_half_of_what_is_needed() -> None:
     cap = block_cap(0.009)
-    assert tempered(50.0, cap) == cap == pytest.approx(0.5 * math.log(1 / 0.009))
-    assert tempered(1.0, cap, phi=4.0) == 0.25
-    onset = Onset().after([cap] * 6, 0.7)
-    assert onset.log_e < math.log(1 / 0.009)
+    assert cap == pytest.approx(0.5 * math.log(1 / 0.009))
+    assert tempered([50.0, 1.0], cap) == [cap, 1.0]
+    assert tempered([1.0, -8.0], cap, phi=4.0) == [0.25, -2.0]
+    mixture = Mixture()
+    mixture.add([cap] * 6)
+    assert mixture.e < 1 / 0.009
 
 
 def blocks_until_found(quiet: int) -> int:
-    onset, cap = Onset(), block_cap(0.009)
+    mixture, cap = Mixture(), block_cap(0.009)
     for index in range(10_000):
         t = tally(10 if index >= quiet else 0, 50, 1, 450)
-        gained = [tempered(log_harm(t, 1.2, 0.0002, r), cap) for r in HARM_GRID]
-        onset = onset.after(gained, onset.stake(5))
-        if onset.log_e >= math.log(1 / 0.009):
+        mixture.add(tempered(harm_logs(t, 1.2, 0.0002), cap))
+        if mixture.e >= 1 / 0.009:
             return index + 1 - quiet
     raise AssertionError("never found")
 
@@ -230,12 +262,12 @@ def test_harm_that_begins_late_is_found_about_as_fast_as_early_harm() -> None:
 
 @given(st.lists(st.lists(st.floats(min_value=-2000, max_value=2000), min_size=3, max_size=3), max_size=20))
 def test_sums_stay_finite_whatever_comes(blocks: list[list[float]]) -> None:
-    onset = Onset()
+    mixture = Mixture()
     safe: tuple[float, ...] = ()
     for block in blocks:
-        onset = onset.after(block, onset.stake(5))
+        mixture.add(block)
         safe = added_safe(safe, block)
-    assert all(LOG_FLOOR <= log <= LOG_HARM_MAX for log in onset.logs)
+    assert all(LOG_FLOOR <= log <= LOG_HARM_MAX for log in mixture.logs)
     assert all(LOG_FLOOR <= log <= LOG_SAFE_MAX for log in safe)
-    assert 0 <= onset.cash <= 1
-    assert math.isfinite(onset.log_e)
+    assert 0 <= mixture.cash <= 1
+    assert math.isfinite(mixture.e)

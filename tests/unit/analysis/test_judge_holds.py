@@ -182,14 +182,3 @@ def test_no_verdict_advances_without_being_ok() -> None:
     assert all((verdict.judgement is Judgement.OK) == verdict.may_advance for verdict in verdicts)
     assert all(verdict.may_advance or not verdict.may_promote for verdict in verdicts)
     assert all(verdict.code and verdict.text and verdict.numbers for verdict in verdicts)
-
-
-def test_healthy_releases_with_random_traffic_are_practically_never_rolled_back() -> None:
-    spec = replace(SPEC, block_s=5.0)
-    for seed in range(20):
-        chance = random.Random(seed)
-        run = Run(spec=spec)
-        for _ in range(300):
-            rate = 0.003
-            run.bad = {role: sum(chance.random() < rate for _ in range(50)) / 50 for role in Role}
-            assert not failed(run.second()), seed

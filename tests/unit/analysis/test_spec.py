@@ -63,14 +63,14 @@ def test_every_setting_reaches_the_spec() -> None:
         "window": "30s",
         "noData": {"rollbackAfter": "1m"},
         "errors": {"rollback": {"ratio": 1.1}, "promote": {"ratio": 2, "abs": 0.02}},
-        "latency": {"rollback": {"abs": 0.01}, "warmup": "2m"},
+        "latency": {"rollback": {"abs": 0.01, "increase": 0.2}, "promote": {"ratio": 1.5}, "warmup": "2m"},
         "breaker": {"ratio": 3, "errors": 0.3, "slow": 0.6, "failSeconds": 2},
     }
     spec = parse_analysis({"prometheus": URL, "counters": [COUNTER]}, analysis)
     assert (spec.alpha, spec.beta, spec.min_canary_requests, spec.warmup_s) == (0.05, 0.1, 7, 3)
     assert (spec.block_s, spec.settle_s, spec.stale_after_s, spec.window_s) == (2, 0.2, 10, 30)
     assert (spec.no_data_timeout_s, spec.latency_warmup_s) == (60, 120)
-    assert (spec.errors, spec.latency) == (Margins(1.1, 0.0002, 2, 0.02), Margins(1.2, 0.01, 1.5, 0.05))
+    assert (spec.errors, spec.latency) == (Margins(1.1, 0.0002, 2, 0.02), Margins(1.05, 0.01, 1.5, 0.01, 0.2, 0.3))
     assert spec.breaker == Breaker(3, 0.3, 0.6, 2)
 
 

@@ -1,0 +1,84 @@
+"""How clustered bad requests are: the index of dispersion phi by which evidence is divided. It judges nothing.
+
+Two estimates, both over blocks and forgetting with a half-life. ``phi_s`` compares stable with itself from block to
+block (a von Neumann ratio). ``phi_c`` is the variance of the canary's count given the totals of both versions and of
+two neighbouring blocks, a hypergeometric count: neither a regression nor an incident of both versions moves it. The
+first is only the prior of the second. Whatever block i uses was known before block i, else evidence would not be valid.
+"""
+
+from __future__ import annotations
+
+import math
+
+from analysis.state import Dispersion, Tally
+
+HALF_LIFE_S = 1200.0
+PRIOR = 1.1  # of phi_s: nearly independent requests
+PRIOR_WEIGHT = 5.0  # blocks that the prior of phi_s counts for
+STABLE_WEIGHT = 4.0  # blocks that phi_s counts for in phi_c
+LEAST, MOST = 1.0, 25.0
+
+
+def phi_stable(kept: Dispersion) -> float:
+    """From stable alone: the sum of squared steps of its rate over what independent requests would give."""
+    if kept.pods is not None:
+        return kept.pods
+    return (PRIOR_WEIGHT * PRIOR + kept.stable_squares) / (PRIOR_WEIGHT + kept.stable_expected)
+
+
+def phi_of(kept: Dispersion) -> float:
+    """What the next block's evidence is divided by."""
+    prior = phi_stable(kept)
+    found = (STABLE_WEIGHT * prior + kept.canary_squares) / (STABLE_WEIGHT + kept.canary_expected)
+    return min(MOST, max(LEAST, found))
+
+
+def with_block(kept: Dispersion, block: Tally, dt_s: float) -> Dispersion:
+    """The estimate after ``block``. Sums fade before the new term is added."""
+    fade = math.exp2(-max(0.0, dt_s) / HALF_LIFE_S)
+    if block.stable_total <= 0:
+        return kept
+    size_sum = kept.size_sum * fade + block.stable_total
+    size_count = kept.size_count * fade + 1.0
+    before = kept.block
+    stable_squares, stable_expected = kept.stable_squares * fade, kept.stable_expected * fade
+    canary_squares, canary_expected = kept.canary_squares * fade, kept.canary_expected * fade
+    if before is not None:
+        squares, expected = _stable_step(before, block, size_sum / size_count)
+        stable_squares += squares
+        stable_expected += expected
+        squares, expected = _canary_step(before, block)
+        canary_squares += squares
+        canary_expected += expected
+    return Dispersion(
+        stable_squares,
+        stable_expected,
+        canary_squares,
+        canary_expected,
+        size_sum,
+        size_count,
+        block,
+        kept.pods,
+    )
+
+
+def _stable_step(a: Tally, b: Tally, size: float) -> tuple[float, float]:
+    """Squared difference of two blocks' rates over its variance, and its weight: the bad requests expected in one."""
+    n_a, n_b = a.stable_total, b.stable_total
+    step = b.stable_bad / n_b - a.stable_bad / n_a
+    return step * step * size / (1 / n_b + 1 / n_a), (a.stable_bad + b.stable_bad) / (n_a + n_b) * size
+
+
+def _canary_step(a: Tally, b: Tally) -> tuple[float, float]:
+    """The canary's bad requests in the later block against the share that fits both versions' totals."""
+    bad = a.canary_bad + b.canary_bad
+    if bad <= 0:
+        return 0.0, 0.0
+    m_a, m_b = a.canary_bad + a.stable_bad, b.canary_bad + b.stable_bad
+    g_a = m_a * a.canary_total / (a.canary_total + a.stable_total)
+    g_b = m_b * b.canary_total / (b.canary_total + b.stable_total)
+    if g_a + g_b <= 0:
+        return 0.0, 0.0
+    share = g_b / (g_a + g_b)
+    step = b.canary_bad - bad * share
+    return step * step, bad * share * (1 - share) * (1 - bad / (m_a + m_b))
