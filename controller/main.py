@@ -91,6 +91,7 @@ class _Later:
         self.loop: Reconciler | None = None
         self.node: Node | None = None
         self.resources: Resources | None = None
+        self.kills: Callable[[], None] | None = None
 
     def last_seen(self, release_id: str) -> Release | None:
         return self.loop.last_seen(release_id) if self.loop is not None else None
@@ -103,6 +104,8 @@ class _Later:
             self.node.changed(namespace, name)
 
     def sync(self) -> None:
+        if self.kills is not None:
+            self.kills()
         if self.resources is not None:
             self.resources.sync()
 
@@ -137,6 +140,7 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
         later.node = node
         if cluster is not None:
             later.resources = cluster.resources(node, ports, directory.applications, later.running)
+            later.kills = cluster.shows(ports.kills, log)
             opening.callback(later.resources.stop)
         return RunningNode(node, opening.pop_all(), later.resources)
     raise AssertionError("unreachable: the stack closes only on an error, which is raised")

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.connect import KubeSettings, connect
+from controller.adapters.kube.killswitch import KillObject
 from controller.adapters.kube.kinds import DEPLOYMENT, Kind, Raw
 from controller.adapters.kube.registry import ImageResolver, RegistrySettings
 from controller.adapters.kube.resources.needs import Controller, Orders
@@ -19,7 +21,8 @@ from controller.adapters.kube.routes.strategy import MANAGED
 from controller.adapters.kube.watching import Cache, Scope
 from controller.adapters.kube.workload.deployment import DeploymentWorkload
 from controller.core.model import Application, Release
-from controller.ports import Clock, Ports
+from controller.ports import Clock, PortError, Ports
+from gates.kill import KillState
 
 __all__ = ["Cluster", "KubeSettings", "RegistrySettings"]
 
@@ -58,6 +61,7 @@ class Cluster:
         self.api = connect(settings, clock)
         self._images = ImageResolver(registry, clock.monotonic_s)
         self._namespaces = tuple(namespaces)
+        self._home = home_of(settings)
         watched = self._namespaces or None
 
         def hint(_kind: Kind, namespace: str, name: str) -> None:
@@ -91,11 +95,35 @@ class Cluster:
         )
         return Resources(self.api, controller, self._namespaces)
 
+    def shows(self, kills: Callable[[], KillState], log: Callable[..., None]) -> Callable[[], None] | None:
+        """Shows the kill switch to the admission policies, each time it is called; None where there are none."""
+        if not self._home:
+            return None
+        shown = KillObject(self.api, self._home)
+
+        def show() -> None:
+            try:
+                shown.show(kills())
+            except PortError as error:
+                log("kill_object_failed", trouble=str(error))
+
+        return show
+
     def close(self) -> None:
         self._routes.stop()
         self._made.stop()
         self._images.close()
         self.api.close()
+
+
+def home_of(settings: KubeSettings) -> str:
+    """The namespace of the pod that this controller runs in; empty outside a cluster."""
+    if not settings.in_cluster:
+        return ""
+    try:
+        return (Path(settings.service_account) / "namespace").read_text().strip()
+    except OSError:
+        return ""
 
 
 class _Made:

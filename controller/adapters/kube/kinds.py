@@ -80,4 +80,5 @@ VIRTUAL_SERVICE = Kind("networking.istio.io", "v1", "virtualservices", "VirtualS
 TRAEFIK_SERVICE = Kind("traefik.io", "v1alpha1", "traefikservices", "TraefikService")
 APPLICATION = Kind("interlock.dev", "v1alpha1", "applications", "Application")
 RELEASE = Kind("interlock.dev", "v1alpha1", "releases", "Release")
+KILL_SWITCH = Kind("interlock.dev", "v1alpha1", "killswitches", "KillSwitch")
 CRD = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
