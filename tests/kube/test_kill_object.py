@@ -51,12 +51,14 @@ def test_what_is_shown_already_costs_no_call(cluster: Cluster, api: KubeApi) -> 
 
 def test_what_somebody_engaged_by_hand_stays_so_until_they_release_it(cluster: Cluster, api: KubeApi) -> None:
     body = {"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch", "metadata": {"name": "interlock"}}
-    cluster.apply({**body, "spec": {"engaged": True, "scopes": ["fleet"], "reason": "by hand"}})
+    cluster.apply({**body, "spec": {"engaged": True, "scopes": ["application:pay"], "reason": "by hand"}})
     KillObject(api, cluster.namespace).show(KillState())
     assert cluster.get("killswitches", "interlock")["spec"]["reason"] == "by hand"
-    KillObject(api, cluster.namespace).show(KillState((SHOP,)))
-    KillObject(api, cluster.namespace).show(KillState())
-    assert cluster.get("killswitches", "interlock")["spec"] == {"engaged": False}
+    mirror = KillObject(api, cluster.namespace)
+    mirror.show(KillState((SHOP,)))
+    assert cluster.get("killswitches", "interlock")["spec"]["scopes"] == ["application:pay", "application:shop"]
+    mirror.show(KillState())
+    assert cluster.get("killswitches", "interlock")["spec"]["engaged"] is True
 
 
 def test_doubt_and_too_much_are_everything() -> None:

@@ -48,9 +48,14 @@ class KillObject:
                 return
             except Exists:
                 found = self._api.get(KILL_SWITCH, self._namespace, NAME)
-        if not wanted["engaged"] and not _ours(found):
-            return  # engaged by somebody's hand: releasing it is theirs, too
-        meta = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {BY: OURS}}
+        meta: Raw = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {BY: OURS}}
+        by_hand = (found.get("spec") or {}).get("engaged") is True and not _ours(found)
+        if by_hand:
+            # Releasing what somebody engaged by hand is theirs, too: our kills only come on top of it.
+            if not wanted["engaged"]:
+                return
+            meta.pop("annotations")
+            wanted = {**found["spec"], "scopes": _together(found["spec"], wanted)}
         self._api.patch(KILL_SWITCH, self._namespace, NAME, {"metadata": meta, "spec": _over(found, wanted)})
 
 
@@ -66,6 +71,12 @@ def shown(state: KillState) -> Raw:
     if since_s is not None:
         spec["since"] = datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return spec
+
+
+def _together(found: Raw, wanted: Raw) -> list[str]:
+    """No scopes at all are everything, as the policies read it."""
+    scopes = sorted({*(found.get("scopes") or [EVERYTHING]), *wanted["scopes"]})
+    return [EVERYTHING] if EVERYTHING in scopes or len(scopes) > SCOPES_MAX else scopes
 
 
 def _ours(found: Raw) -> bool:
