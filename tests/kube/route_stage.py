@@ -56,17 +56,21 @@ class RouteStage:
         return KubeRouter(self.api, self.clock, wait=wait or self.waits.append)
 
     @contextmanager
-    def as_identity(self, who: Identity) -> Iterator[KubeRouter]:
+    def with_rights(self, who: Identity) -> Iterator[KubeRouter]:
         """A router with the rights of ``who`` and no others."""
         with contextlib.closing(opened(who.kubeconfig)) as api:
-            router = KubeRouter(api, self.clock, wait=self.waits.append)
+            yield KubeRouter(api, self.clock, wait=self.waits.append)
+
+    @contextmanager
+    def as_identity(self, who: Identity) -> Iterator[KubeRouter]:
+        """The same, once its rights are in force: an API server hears of new roles a moment later."""
+        with self.with_rights(who) as router:
 
             def may_read() -> bool:
                 with contextlib.suppress(Refused):
                     return router.read(self.app) is not None
                 return False
 
-            # An API server hears of new roles a moment later.
             self.cluster.wait(may_read, f"{who.user} may read the route")
             yield router
 

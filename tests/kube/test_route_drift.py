@@ -1,5 +1,5 @@
-"""Somebody else's hand in a route: corrected, counted, and never taken for progress. Scenario 30, and the habits of taking
-live weights for state (F12), of resetting them on any change (F5, F11), of GitOps tools that write everything anew."""
+"""Somebody else's hand in a route: corrected, counted, and never taken for progress. Scenario 30, and the habits of
+taking live weights for state, of resetting them on any change, of GitOps tools that write everything anew."""
 
 from __future__ import annotations
 

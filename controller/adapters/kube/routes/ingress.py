@@ -65,11 +65,11 @@ class CanaryIngresses:
             wrong.append(f"{found.where}: the canary Ingress is not marked as one")
         if any(have.get(key) != value for key, value in _extras(found.route, weight_pct).items()):
             wrong.append(f"{found.where}: header and cookie of the canary Ingress are not those of {weight_pct} %")
-        edited = bool(wrong)
         # What a user does to the Ingress itself is no drift: the canary Ingress follows.
-        wrong += _behind(found, weight_pct)
-        live = None if weight_pct and wrong and share == weight_pct else share
-        return Look(live, "; ".join(wrong), edited, self._unconfirmed(found, weight_pct))
+        behind = _behind(found, weight_pct)
+        unclear = bool(wrong) or (weight_pct > 0 and bool(behind))
+        live = None if unclear and share == weight_pct else share
+        return Look(live, "; ".join(wrong + behind), bool(wrong), self._unconfirmed(found, weight_pct))
 
     def _unconfirmed(self, found: Found, weight_pct: int) -> str:
         """ingress-nginx says nothing about weights. It gives an Ingress that it has taken an address."""

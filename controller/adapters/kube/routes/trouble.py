@@ -18,6 +18,7 @@ from controller.core.targets import KubernetesRoute, RouteObject
 from controller.ports import Conflict, Refused
 
 TEXT_CHARS_MAX = 1_000
+TRIES_MAX = 5
 
 
 class Rehearsal:
@@ -43,18 +44,24 @@ class Rehearsal:
         except Refused as refused:
             return [str(refused)]
         found = list(strategy.troubles(seen.found, first_pct))
-        found = found or _refusal(lambda: self._rehearse(seen, first_pct))
+        found = found or _refusal(lambda: self._rehearsed(seen, first_pct))
         return found + _refusal(lambda: self._alone(seen))
+
+    def _rehearsed(self, seen: Seen, first_pct: int) -> None:
+        for _ in range(TRIES_MAX):
+            with suppress(Conflict):
+                return self._rehearse(seen, first_pct)
+            # A router's controller may be writing a status at this moment.
+            seen = self._objects.see(seen.found.route, seen.found.one, Beside.YES)
+        return None
 
     def _rehearse(self, seen: Seen, first_pct: int) -> None:
         """The first step on a user's object; on one of ours weight 0, since there is no canary yet. Raises Refused."""
         strategy, carrier = self._objects.strategy(seen.found.one), seen.found.carrier
         weight_pct = 0 if strategy.owned else first_pct
         change = strategy.shift(seen.found, weight_pct, take=True) if carrier is not None else Change()
-        record = replace(seen.known, weight_pct=weight_pct)
-        with suppress(Conflict):  # somebody writes right now: so it can be written
-            plan = Plan(seen, record, change, weight_pct)
-            must_be(self._objects.rehearse(plan), plan)
+        plan = Plan(seen, replace(seen.known, weight_pct=weight_pct), change, weight_pct)
+        must_be(self._objects.rehearse(plan), plan)
         if carrier is None:
             name, namespace = strategy.carrier(seen.found.one), seen.found.route.namespace
             with suppress(Missing):  # whoever may not patch hears that first
