@@ -262,7 +262,7 @@ def test_a_terminal_that_knows_only_ascii_gets_ascii() -> None:
         "from api.cli.main import build\n"
         "from api.cli.session import Parts\n"
         "stub = StubController().on('GET', '/v1/kill-switch', ok({'items': [], 'readable': True, 'trouble': ''}))\n"
-        "parts = Parts(StubPace(), httpx.MockTransport(stub), {}, Path('/nonexistent'))\n"
+        "parts = Parts(StubPace(), httpx.MockTransport(stub), {}, Path('/nonexistent/config.yaml'))\n"
         "build()(['kill-status'], obj=parts)\n"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -108,6 +108,10 @@ def test_the_limit_of_open_files_is_raised_to_what_is_allowed() -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= raise_file_limit()
 
 
+START_S = 120.0
+"""A start takes some three seconds of computing; on a machine that others load that may be a minute and more."""
+
+
 @pytest.fixture
 def cramped(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
     """`interlock serve` with at most 256 open files: its address, its first token and its log."""
@@ -118,7 +122,7 @@ def cramped(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
         command = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh", *serve]
         process = subprocess.Popen(command, stdout=to_out, stderr=to_err, env=env)
     try:
-        stop_s = time.monotonic() + 30
+        stop_s = time.monotonic() + START_S
         while '"listening"' not in err.read_text():
             assert process.poll() is None, err.read_text()
             assert time.monotonic() < stop_s, err.read_text()
@@ -130,7 +134,7 @@ def cramped(tmp_path: Path) -> Iterator[tuple[str, str, Path]]:
         process.wait(20)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 def test_three_hundred_silent_connections_at_a_limit_of_256_files_keep_no_kill_out(
     cramped: tuple[str, str, Path],
 ) -> None:
