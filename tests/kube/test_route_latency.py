@@ -1,5 +1,5 @@
-"""How long a decision takes to be on the route: a write and both stops, on every kind and level, beside the bare read and
-patch that they are made of. The figures are printed with ``-rP``."""
+"""How long a decision takes to be on the route: a write and both stops, on every kind and level, beside the bare read
+and patch that they are made of. The figures are printed with ``-rP``."""
 
 from __future__ import annotations
 
