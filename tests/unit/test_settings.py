@@ -138,5 +138,5 @@ def test_one_controller_works_with_one_cluster_or_none(tmp_path: Path) -> None:
         load_settings(None, {**given, "INTERLOCK_IN_CLUSTER": "true"})
     with pytest.raises(SettingsError, match="kubeContext names a context"):
         load_settings(None, {"INTERLOCK_KUBE_CONTEXT": "a"})
-    with pytest.raises(SettingsError, match="the kubeconfig file .* cannot be read"):
+    with pytest.raises(SettingsError, match=r"the kubeconfig file .* cannot be read"):
         load_settings(None, {"INTERLOCK_KUBECONFIG": str(tmp_path / "missing")})
