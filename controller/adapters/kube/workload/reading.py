@@ -35,6 +35,8 @@ class Reader:
         sight = self._deployments(app)
         sight = replace(sight, replica_sets=self._sets(sight), pods=self._pods(sight))
         with self._lock:
+            # A look holds whole templates: those that nobody may go by any more are let go at once.
+            self._recent = {name: kept for name, kept in self._recent.items() if at_s - kept[0] < RECENT_S}
             self._recent[app.name] = (at_s, sight)
         return sight
 

@@ -12,11 +12,11 @@ def canary_replicas(stable_wanted: int, share_pct: int, by_endpoints: bool) -> i
     """For ``share_pct`` of what ``stable_wanted`` instances carry: rounded up, at least one, at most as many as stable.
 
     ``by_endpoints``: no proxy splits the traffic, so that the share is that of the canary's endpoints among all, and
-    takes as many as the route will put beside those of stable.
+    takes at least as many as the route will put beside those of stable.
     """
     needed = min(-(-stable_wanted * share_pct // 100), stable_wanted)
     if by_endpoints and share_pct < 100:
-        needed = max(needed, min(stable_wanted * share_pct // (100 - share_pct), ENDPOINTS_MAX))
+        needed = max(needed, min(-(-stable_wanted * share_pct // (100 - share_pct)), ENDPOINTS_MAX))
     return max(1, needed)
 
 

@@ -19,10 +19,13 @@ VERSION_CHARS_MAX = 255
 
 
 def canonical(template: Mapping[str, Any]) -> Raw:
-    """The template without what only its ReplicaSet knows and without empty metadata, so that equal means equal."""
-    bare: Raw = copy.deepcopy({key: value for key, value in template.items() if value is not None})
-    metadata = {key: value for key, value in (bare.get("metadata") or {}).items() if value}
+    """The template without what only its ReplicaSet knows and without empty metadata, so that equal means equal.
+
+    What is inside is shared with ``template``: whoever changes it copies it first.
+    """
+    metadata = {key: value for key, value in (template.get("metadata") or {}).items() if value}
     labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != HASH_LABEL}
+    bare = {key: value for key, value in template.items() if value is not None}
     return {**bare, "metadata": {**metadata, "labels": labels}}
 
 
