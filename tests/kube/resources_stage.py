@@ -82,6 +82,9 @@ class KubeStage(Bench):
         found: list[Raw] = self.status(name, namespace).get("conditions") or []
         return next((one for one in found if one["type"] == kind), {})
 
+    def knows(self, namespace: str) -> bool:
+        return self.watched.fresh(namespace) and self.watched.mirrors(namespace)
+
     def until_accepted(self, name: str = "shop", status: str = "True", namespace: str = "") -> Raw:
         def said() -> Raw | None:
             found = self.condition("Accepted", name, namespace)
@@ -95,16 +98,22 @@ class KubeStage(Bench):
 
 @contextmanager
 def staged(
-    cluster: Cluster, *more: str, path: str = "", workload: Callable[[KubeApi], Workload] | None = None
+    cluster: Cluster,
+    *more: str,
+    path: str = "",
+    workload: Callable[[KubeApi], Workload] | None = None,
+    closed: str = "",
 ) -> Iterator[KubeStage]:
-    """``more`` namespaces are watched too; ``path`` is another identity's kubeconfig. Without ``workload`` there are no
-    instances, and templates are what the test says."""
+    """``more`` namespaces are watched too. ``path`` is another identity's kubeconfig, which has no rights in the
+    namespace ``closed``. Without ``workload`` there are no instances, and templates are what the test says."""
     settings = KubeSettings(kubeconfig=path or str(cluster.kubeconfig))
     with contextlib.closing(connect(settings, SystemClock())) as api:
-        stage = KubeStage(cluster, api, *more, workload=workload(api) if workload is not None else None)
+        watched = [*more, closed] if closed else more
+        stage = KubeStage(cluster, api, *watched, workload=workload(api) if workload is not None else None)
         stage.watched.start()
         try:
-            cluster.wait(lambda: stage.watched.fresh() and stage.watched.mirrors(), "everything was listed once")
+            for namespace in (cluster.namespace, *more):
+                cluster.wait(lambda namespace=namespace: stage.knows(namespace), "everything was listed once")  # type: ignore[misc]
             yield stage
         finally:
             stage.watched.stop()

@@ -209,13 +209,23 @@ def test_a_status_that_no_role_allows_is_told_in_the_log_and_nothing_else_suffer
         assert stage.status() == {}
 
 
+def test_a_namespace_that_no_role_allows_to_watch_keeps_the_others_from_nothing(cluster: Cluster) -> None:
+    identity = cluster.identity("bridge", [*RULES, MAY_SHOW])
+    with staged(cluster, path=str(identity.kubeconfig), closed="kube-system") as stage:
+        stage.put()
+        stage.until_accepted()
+        assert not stage.watched.fresh("kube-system")
+        lost = [fields["trouble"] for event, fields in stage.logged if event == "watch_lost"]
+        assert any("A Role must allow list on applications" in one for one in lost)
+
+
 def test_an_api_server_that_was_gone_is_taken_up_where_it_was_left(small_cluster: Cluster) -> None:
     with staged(small_cluster) as stage:
         stage.put()
         stage.until_accepted()
         small_cluster.server.go()
         release = stage.deploy(V2).release
-        small_cluster.wait(lambda: not stage.watched.fresh(), "the watch is known to be lost")
+        small_cluster.wait(lambda: not stage.watched.fresh(small_cluster.namespace), "the watch is known to be lost")
         stage.beats(0.2)
         stage.move(release.id, Phase.ROLLED_BACK)
         small_cluster.server.come_back()

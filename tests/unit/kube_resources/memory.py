@@ -57,6 +57,7 @@ class MemoryCluster:
         self.deployments: dict[Place, DeploymentSeen] = {}
         self.writes: list[tuple[str, str, Any]] = []
         self.is_fresh = self.is_mirrored = self.is_guarded = True
+        self.stale: set[str] = set()
         self._touched: set[Place] = set()
         self._rolled: set[Place] = set()
         self._uids = itertools.count(1)
@@ -97,10 +98,10 @@ class MemoryCluster:
 
     # what the bridge sees and does
 
-    def fresh(self) -> bool:
-        return self.is_fresh
+    def fresh(self, namespace: str) -> bool:
+        return self.is_fresh and namespace not in self.stale
 
-    def mirrors(self) -> bool:
+    def mirrors(self, namespace: str) -> bool:
         return self.is_mirrored
 
     def covers(self, namespace: str) -> bool:
@@ -125,7 +126,7 @@ class MemoryCluster:
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return self.deployments.get((namespace, name)) if self.is_guarded else None
 
-    def guards(self) -> bool:
+    def guards(self, namespace: str) -> bool:
         return self.is_guarded
 
     def deployment_hints(self) -> frozenset[Place]:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from controller.adapters.kube.resources.bridge import BEAT_S as BEAT_LONGEST_S
 from controller.adapters.kube.resources.bridge import SWEEP_S
 from controller.adapters.kube.resources.visiting import WORDING_S
-from controller.ports import Refused, Unavailable
+from controller.ports import Conflict, Refused, Unavailable
 from tests.unit.kube_resources.memory import SHOP, spec
 from tests.unit.kube_resources.stage import V2, Stage, in_http
 
@@ -95,6 +96,40 @@ def test_a_trouble_that_was_over_and_comes_again_is_told_again_and_tried_soon(sh
     assert len([1 for event, _ in shop.logged if event == "resource_trouble"]) == 2
 
 
+def test_a_write_that_met_another_one_is_tried_again_without_a_word(shop: Stage) -> None:
+    shop.api.fail(Conflict("the object is not as it was read"), "show")
+    shop.cluster.put(document=spec(canary={"steps": [1]}))
+    shop.beat(3)
+    shop.api.heal()
+    shop.beat(5)
+    assert shop.status()["observedGeneration"] == 2
+    assert shop.logged == []
+
+
+def test_an_api_server_that_hangs_is_waited_for_once_in_a_look(shop: Stage) -> None:
+    calls: list[str] = []
+    for name in ("show", "create_release"):
+        shop.api.watch(name, lambda *_given, name=name: calls.append(name))
+        shop.api.fail(Unavailable("no answer in 8 s"), name)
+    shop.deploy(V2)
+    shop.beat()
+    assert calls == ["show"]
+    shop.api.heal()
+    shop.beat(10)
+    assert shop.status()["phase"] == "pending"
+    assert len(shop.cluster.mirror) == 1
+
+
+def test_a_beat_that_has_worked_long_enough_leaves_the_rest_to_the_next(stage: Stage) -> None:
+    for number in range(10):
+        stage.cluster.put(("web", f"app-{number}"), in_http(f"app-{number}"))
+    stage.api.watch("hold", lambda *_: stage.clock.advance(BEAT_LONGEST_S / 2))
+    stage.beat()
+    assert sum(stage.registered(f"app-{number}") is not None for number in range(10)) == 2
+    stage.beat(20)
+    assert all(stage.registered(f"app-{number}") is not None for number in range(10))
+
+
 def test_a_store_that_cannot_be_read_is_seen_by_health_and_no_hint_is_lost(shop: Stage) -> None:
     shop.store.fail(Unavailable("the store is down"), "audit")
     shop.cluster.put(document=spec(canary={"steps": [1]}))
@@ -103,6 +138,21 @@ def test_a_store_that_cannot_be_read_is_seen_by_health_and_no_hint_is_lost(shop:
     shop.store.heal()
     shop.beat(2)
     assert shop.status()["observedGeneration"] == 2
+
+
+def test_a_namespace_that_cannot_be_watched_keeps_nobody_else_waiting_and_loses_nothing(stage: Stage) -> None:
+    stage.cluster.put()
+    stage.cluster.put(("other", "till"), in_http("till"))
+    stage.settle()
+    stage.cluster.stale.add("other")
+    release = stage.deploy(V2, application="till").release
+    stage.cluster.put(("web", "new"), in_http("new"))
+    stage.beat(100)
+    assert stage.registered("new") is not None
+    assert "phase" not in stage.status(("other", "till"))
+    stage.cluster.stale.clear()
+    stage.beat(2)
+    assert stage.status(("other", "till"))["releaseId"] == release.id
 
 
 def test_records_of_more_than_one_page_are_all_heard(shop: Stage) -> None:

@@ -203,6 +203,19 @@ def test_what_is_refused_is_tried_again_after_a_while_and_not_on_every_beat(shop
     assert shop.releases() == [V2]
 
 
+def test_a_template_that_was_refused_is_still_tried_after_a_persons_release(shop: Stage) -> None:
+    def refuse(_app: object, version: str) -> None:
+        if version == V2:
+            raise Refused("there is no image shop:2")
+
+    shop.workload.watch("resolve", refuse)
+    template(shop, V2)
+    shop.move(shop.deploy(V3, actor="ann").release.id, Phase.ROLLED_BACK)
+    shop.workload.heal()
+    shop.beat(10)
+    assert shop.releases() == [V3, V2]
+
+
 def test_a_template_with_stables_own_version_says_so(shop: Stage) -> None:
     template(shop, V1)
     assert shop.releases() == []

@@ -327,3 +327,6 @@ def test_release_objects_wait_until_they_are_known_as_they_are(shop: Stage) -> N
     shop.settle()
     assert shop.writes("create_release") == []
     assert shop.status()["phase"] == "pending"
+    shop.cluster.is_mirrored = True
+    shop.beat()
+    assert len(shop.writes("create_release")) == 1

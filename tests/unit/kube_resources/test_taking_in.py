@@ -160,6 +160,15 @@ def test_what_an_http_caller_registered_for_the_same_deployment_becomes_the_obje
     assert [one.draft.actor for one in stage.records("application_changed")] == ["kubernetes:web/shop"]
 
 
+def test_what_became_the_objects_stays_the_objects_when_it_names_another_deployment(stage: Stage) -> None:
+    stage.register({**in_web(), "canary": {"steps": [1]}})
+    stage.cluster.put()
+    stage.settle()
+    stage.cluster.put(document=spec("till"))
+    stage.settle()
+    assert (accepted(stage), deployment_of(stage)) == (("True", "Registered"), "till")
+
+
 def test_an_http_callers_edit_of_the_objects_application_is_put_back(stage: Stage) -> None:
     stage.cluster.put()
     stage.settle()

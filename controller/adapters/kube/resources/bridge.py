@@ -10,14 +10,15 @@ from controller.adapters.kube.resources.objects import ApplicationObject, Place
 from controller.adapters.kube.resources.visiting import Visitor
 from controller.core.model import Application
 from controller.core.targets import KubernetesTarget, Trigger
-from controller.ports import Page, PortError, Refused, Unavailable
+from controller.ports import Conflict, Page, PortError, Refused, Unavailable
 from gates.audit import Record
 from gates.kill import KillState
 
 SWEEP_S = 300.0
 """Hints may be lost; after this long every application is compared with its objects, from memory and from the store."""
-BEAT_S = 10.0
-"""The longest one beat works; the rest waits for the next. Health expects a beat within 30 s."""
+BEAT_S = 5.0
+"""No look begins later in a beat; the rest waits for the next. Health expects a beat within 30 s, and one look may take
+20 s while the API server hangs."""
 RECORDS_MAX = 500
 """New records read at once; the rest comes with the next beat."""
 REFUSED_PAUSE_S = 300.0
@@ -37,7 +38,9 @@ class Bridge:
         self._marked: set[Place] = set()
         self._due_s: dict[Place, float] = {}
         self._failures: dict[Place, int] = {}
+        self._told: set[Place] = set()
         self._refused: set[Place] = set()
+        self._unmirrored: set[Place] = set()
         self._known: frozenset[Place] = frozenset()
         self._seq: int | None = None
         self._kills: KillState | None = None
@@ -45,7 +48,7 @@ class Bridge:
 
     def sync(self) -> None:
         """Look at what has changed. Raises PortError while the store cannot be read."""
-        if not self._controller.leading() or not self._cluster.fresh():
+        if not self._controller.leading():
             return
         self._marked |= self._cluster.hints()
         objects, applications = self._cluster.applications(), self._applications()
@@ -93,6 +96,7 @@ class Bridge:
     def _mark_by_time(self, known: frozenset[Place]) -> None:
         now_s = self._controller.clock.monotonic_s()
         self._marked |= {place for place, due_s in self._due_s.items() if due_s <= now_s}
+        self._marked |= {place for place in self._unmirrored if self._cluster.mirrors(place[0])}
         running = (one.app for one in self._controller.running() if isinstance(one.app.target, KubernetesTarget))
         self._marked |= {
             place for app in running if (place := _place(app)) in known and self._visitor.wording_is_due(place)
@@ -103,10 +107,13 @@ class Bridge:
             self._marked |= known | self._cluster.mirrored()
 
     def _visit_marked(self, objects: Mapping[Place, ApplicationObject]) -> None:
-        """What is being deleted first: it may have traffic to take back."""
+        """What is being deleted first: it may have traffic to take back. Where the objects are not known as they are
+        now, nothing is done: what seems to be missing may only be unknown."""
         clock = self._controller.clock
         until_s, unreached = clock.monotonic_s() + BEAT_S, 0
-        for place in sorted(self._marked, key=lambda one: (one not in objects or not objects[one].deleting, one)):
+        fresh = {namespace for namespace in {place[0] for place in self._marked} if self._cluster.fresh(namespace)}
+        marked = [place for place in self._marked if place[0] in fresh]
+        for place in sorted(marked, key=lambda one: (one not in objects or not objects[one].deleting, one)):
             if clock.monotonic_s() >= until_s or unreached >= UNREACHED_MAX:
                 return
             reached = self._visit(place, objects.get(place))
@@ -127,19 +134,23 @@ class Bridge:
         else:
             troubles, again_s = visit.troubles, visit.again_s
             (self._refused.discard if visit.accepted else self._refused.add)(place)
+            (self._unmirrored.discard if visit.mirrored else self._unmirrored.add)(place)
         if troubles:
             again_s = min(self._pause_s(place, troubles), again_s if again_s is not None else REFUSED_PAUSE_S)
         else:
             self._failures.pop(place, None)
+            self._told.discard(place)
         if again_s is not None:
             self._due_s[place] = self._controller.clock.monotonic_s() + again_s
         return not any(isinstance(one, Unavailable) for one in troubles)
 
     def _pause_s(self, place: Place, troubles: Sequence[PortError]) -> float:
-        """Doubled with every failure in a row; the first of them is told."""
+        """Doubled with every failure in a row; the first of them is told, but for a write that met another one."""
         failures = self._failures[place] = self._failures.get(place, 0) + 1
-        if failures == 1:
-            self._controller.log("resource_trouble", namespace=place[0], application=place[1], trouble=str(troubles[0]))
+        told = next((one for one in troubles if not isinstance(one, Conflict)), None)
+        if told is not None and place not in self._told:
+            self._told.add(place)
+            self._controller.log("resource_trouble", namespace=place[0], application=place[1], trouble=str(told))
         longest_s = REFUSED_PAUSE_S if all(isinstance(one, Refused) for one in troubles) else LOST_PAUSE_S
         return float(min(2.0 ** min(failures, 10), longest_s))
 
@@ -147,8 +158,10 @@ class Bridge:
         for place in gone:
             self._visitor.forget(place)
             self._failures.pop(place, None)
+            self._told.discard(place)
             self._due_s.pop(place, None)
             self._refused.discard(place)
+            self._unmirrored.discard(place)
 
 
 def _place(app: Application) -> Place:

@@ -61,8 +61,8 @@ class Follower:
         if not isinstance(target, KubernetesTarget) or target.trigger is not Trigger.DEPLOYMENT:
             self.forget(place)
             return Followed()
-        if not self._cluster.guards():
-            return replace(self.last(place), again_s=SOON_S)
+        if not self._cluster.guards(target.namespace):
+            return replace(self.last(place), again_s=AGAIN_S)
         releases = self._releases(app)
         look = self._look(app, target, releases)
         known = self._looked.get(place)

@@ -93,10 +93,10 @@ class Controller:
 class Cluster(Protocol):
     """The objects as the watches keep them, and the few writes. Reads cost no call; writes raise a PortError."""
 
-    def fresh(self) -> bool:
-        """Whether the Application objects are known as they are now."""
+    def fresh(self, namespace: str) -> bool:
+        """Whether the Application objects of the namespace are known as they are now."""
 
-    def mirrors(self) -> bool:
+    def mirrors(self, namespace: str) -> bool:
         """The same of the Release objects."""
 
     def covers(self, namespace: str) -> bool:
@@ -105,7 +105,8 @@ class Cluster(Protocol):
     def hints(self) -> frozenset[Place]:
         """Applications whose object, or one of whose Release objects, has changed since the last call."""
 
-    def applications(self) -> Mapping[Place, ApplicationObject]: ...
+    def applications(self) -> Mapping[Place, ApplicationObject]:
+        """As they were last heard of, also where that is not ``fresh``."""
 
     def release(self, namespace: str, name: str) -> ReleaseObject | None: ...
 
@@ -118,8 +119,8 @@ class Cluster(Protocol):
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         """None when there is none, or while the Deployments are not known: ask ``guards`` first."""
 
-    def guards(self) -> bool:
-        """Whether the Deployments are known. The first call begins to watch them."""
+    def guards(self, namespace: str) -> bool:
+        """Whether the Deployments of the namespace are known. The first call begins to watch them, everywhere."""
 
     def deployment_hints(self) -> frozenset[Place]:
         """Deployments whose template, pause or roll-out has changed since the last call."""

@@ -19,7 +19,7 @@ from controller.adapters.kube.resources.shown import Picture, Said, camel, is_wo
 from controller.core.model import Application, Release
 from controller.core.moves import ENDED
 from controller.core.targets import KubernetesTarget
-from controller.ports import Page, PortError, Refused, StoredApplication
+from controller.ports import Page, PortError, Refused, StoredApplication, Unavailable
 from controller.spec import InvalidDocument
 from controller.wishes import Rejected
 from gates.kill import KillAnswerKind, Target, answer
@@ -42,10 +42,14 @@ class Taken:
 
 @dataclass(slots=True)
 class Visit:
-    """``again_s``: seconds until the next look without a hint. Each trouble left the other parts to be done."""
+    """``again_s``: seconds until the next look without a hint. Each trouble left the other parts to be done.
+
+    ``mirrored`` is False when the Release objects were not known, and so left as they are.
+    """
 
     wording: bool
     accepted: bool = True
+    mirrored: bool = True
     again_s: float | None = None
     troubles: list[PortError] = field(default_factory=list)
 
@@ -120,6 +124,8 @@ class Visitor:
             self._show(seen, whole, visit)
         except PortError as error:
             visit.troubles.append(error)
+            if isinstance(error, Unavailable):
+                return  # each more call would wait for its time-out as well
         self._mirror(seen.place, seen, releases, visit)
 
     def _take_in(self, seen: ApplicationObject) -> Taken:
@@ -215,7 +221,8 @@ class Visitor:
 
     def _mirror(self, place: Place, owner: ApplicationObject | None, releases: Sequence[Release], visit: Visit) -> None:
         """The newest few as objects; what is older, or nobody's any more, goes."""
-        if not self._cluster.mirrors():
+        if not self._cluster.mirrors(place[0]):
+            visit.mirrored = False
             return
         reference = owner_of(owner) if owner is not None else None
         try:

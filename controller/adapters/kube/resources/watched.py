@@ -29,6 +29,8 @@ Namespaces = Sequence[str | None]
 """Each is watched by itself, as a Role of one namespace demands; None is all of them."""
 
 
+Caches = dict[str | None, Cache[Kept]]
+"""By the namespace that each of them watches."""
 USUAL = Pace()
 
 
@@ -68,50 +70,50 @@ class WatchedCluster:
         self._mirrored: dict[Place, set[str]] = {}
         self._applications = self._caches(APPLICATION, application_object, lambda *place: self._touched.add(place))
         self._releases = self._caches(RELEASE, release_object, self._release_changed)
-        self._deployments: list[Cache[DeploymentSeen]] = []
+        self._deployments: Caches[DeploymentSeen] = {}
         self._stopped = False
 
     def _caches(
         self, kind: Kind, project: Callable[[Raw], Kept], on_change: Callable[[str, str], None]
-    ) -> list[Cache[Kept]]:
-        return [
-            Cache(self._api, self._clock, Scope(kind, namespace), project, on_change, self._pace, self._log)
+    ) -> Caches[Kept]:
+        return {
+            namespace: Cache(self._api, self._clock, Scope(kind, namespace), project, on_change, self._pace, self._log)
             for namespace in self._namespaces
-        ]
+        }
 
     def start(self) -> None:
-        for applications in self._applications:
+        for applications in self._applications.values():
             applications.start()
-        for releases in self._releases:
+        for releases in self._releases.values():
             releases.start()
 
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            stops = [cache.stop for cache in self._applications]
-            stops += [cache.stop for cache in self._releases]
-            stops += [cache.stop for cache in self._deployments]
+            stops = [cache.stop for cache in self._applications.values()]
+            stops += [cache.stop for cache in self._releases.values()]
+            stops += [cache.stop for cache in self._deployments.values()]
         for stop in stops:
             stop()
 
-    def fresh(self) -> bool:
-        return all(cache.fresh() for cache in self._applications)
+    def fresh(self, namespace: str) -> bool:
+        return _is_fresh(self._applications, namespace)
 
-    def mirrors(self) -> bool:
-        return all(cache.fresh() for cache in self._releases)
+    def mirrors(self, namespace: str) -> bool:
+        return _is_fresh(self._releases, namespace)
 
-    def guards(self) -> bool:
+    def guards(self, namespace: str) -> bool:
         with self._lock:
             if not self._deployments and not self._stopped:
                 self._deployments = self._caches(
                     DEPLOYMENT, deployment_seen, lambda *place: self._deployments_touched.add(place)
                 )
-                for cache in self._deployments:
+                for cache in self._deployments.values():
                     cache.start()
-            return bool(self._deployments) and all(cache.fresh() for cache in self._deployments)
+        return _is_fresh(self._deployments, namespace)
 
     def covers(self, namespace: str) -> bool:
-        return None in self._namespaces or namespace in self._namespaces
+        return _of(self._applications, namespace) is not None
 
     def hints(self) -> frozenset[Place]:
         return self._touched.take()
@@ -121,12 +123,12 @@ class WatchedCluster:
 
     def applications(self) -> Mapping[Place, ApplicationObject]:
         found: dict[Place, ApplicationObject] = {}
-        for cache in self._applications:
+        for cache in self._applications.values():
             found |= cache.all()
         return found
 
     def release(self, namespace: str, name: str) -> ReleaseObject | None:
-        return _first(self._releases, namespace, name)
+        return _kept(self._releases, namespace, name)
 
     def releases_of(self, place: Place) -> Sequence[ReleaseObject]:
         with self._lock:
@@ -139,7 +141,7 @@ class WatchedCluster:
             return frozenset(self._mirrored)
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
-        return _first(self._deployments, namespace, name)
+        return _kept(self._deployments, namespace, name)
 
     def _release_changed(self, namespace: str, name: str) -> None:
         """Both the application it was labelled with and the one it is labelled with now."""
@@ -201,5 +203,15 @@ class WatchedCluster:
         self._api.patch(DEPLOYMENT, namespace, name, [still, {"op": "add", "path": "/spec/paused", "value": True}])
 
 
-def _first(caches: Sequence[Cache[Kept]], namespace: str, name: str) -> Kept | None:
-    return next((kept for cache in caches if (kept := cache.get(namespace, name)) is not None), None)
+def _of(caches: Caches[Kept], namespace: str) -> Cache[Kept] | None:
+    return caches.get(namespace) or caches.get(None)
+
+
+def _is_fresh(caches: Caches[Kept], namespace: str) -> bool:
+    cache = _of(caches, namespace)
+    return cache is not None and cache.fresh()
+
+
+def _kept(caches: Caches[Kept], namespace: str, name: str) -> Kept | None:
+    cache = _of(caches, namespace)
+    return cache.get(namespace, name) if cache is not None else None
