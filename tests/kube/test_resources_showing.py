@@ -21,12 +21,17 @@ from controller.core.model import Phase, Reason
 from tests.kube.cluster.client import Answered
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.real import assets
+from tests.kube.conftest import LEVELS
 from tests.kube.resources_stage import PACE, KubeStage, staged
 from tests.unit.kube_resources.memory import spec
 from tests.unit.kube_resources.stage import V2, V3
 
 FOLLOWS = spec(trigger="deployment")
 WHY = Reason("errors", "errors: canary 9 %, stable 1 %")
+
+
+ON_REAL = pytest.mark.parametrize("cluster", LEVELS[1:], indirect=True)
+"""kubectl needs more of a server than the small one has."""
 
 
 @pytest.fixture
@@ -132,9 +137,8 @@ def test_the_status_is_its_own_door(shop: KubeStage) -> None:
     assert "phase" not in shop.status()
 
 
+@ON_REAL
 def test_kubectl_shows_phase_weight_verdict_and_since(shop: KubeStage) -> None:
-    if shop.cluster.level != "real":
-        pytest.skip("left out: kubectl asks the real API server only")
     release = shop.deploy(V2).release
     shop.move(release.id, Phase.PROGRESSING, step=0, weight_pct=5)
     shop.until_status("weightPct", 5)
@@ -148,9 +152,8 @@ def test_kubectl_shows_phase_weight_verdict_and_since(shop: KubeStage) -> None:
     assert stable
 
 
+@ON_REAL
 def test_kubectl_waits_for_what_was_asked_for_last(shop: KubeStage) -> None:
-    if shop.cluster.level != "real":
-        pytest.skip("left out: kubectl asks the real API server only")
     shop.move(shop.deploy(V2).release.id, Phase.SUCCEEDED)
     shop.until_status("phase", "succeeded")
     assert kubectl(shop, "wait", "--for=condition=Ready", "application/shop", "--timeout=5s") == []

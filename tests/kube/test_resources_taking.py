@@ -16,6 +16,7 @@ from tests.kube.cluster.client import Answered
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.raw import built_in
 from tests.kube.cluster.small.faults import Fault, Trouble
+from tests.kube.conftest import LEVELS
 from tests.kube.resources_stage import KubeStage, free, staged
 from tests.unit.kube_resources.memory import spec
 from tests.unit.kube_resources.stage import V2
@@ -79,9 +80,8 @@ def test_a_mistake_that_the_schema_does_not_see_is_told_and_what_is_registered_s
     assert finalizers(stage) == [FINALIZER]
 
 
+@pytest.mark.parametrize("cluster", LEVELS[1:], indirect=True)
 def test_the_schema_itself_keeps_the_target_in_the_middle_of_a_release(stage: KubeStage) -> None:
-    if stage.cluster.level != "real":
-        pytest.skip("left out: the small API server does not know the rules of a schema, only its fields")
     stage.put()
     stage.until_accepted()
     stage.deploy(V2)

@@ -311,7 +311,7 @@ def test_an_application_is_followed_from_its_own_namespace_only(stage: Stage) ->
         "old", "shop-0", "uid-0", {"app.kubernetes.io/managed-by": "interlock", "interlock.dev/application": "shop"}
     )
     stage.register(in_http("shop", name="shop", namespace="web") | {"trigger": "deployment"})
-    stage.cluster.roll(SHOP)
+    stage.cluster.roll(SHOP, paused=True)
     stage.world.template["shop"] = V2
     stage.settle()
     assert (stage.releases(), stage.newest().actor) == ([V2], ME)
