@@ -15,6 +15,7 @@ from analysis.model import AnalysisSpec
 from controller.adapters.clock import SystemClock
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.connect import KubeSettings, connect
+from controller.adapters.kube.routes.kinds import strategies
 from controller.adapters.kube.routes.router import KubeRouter
 from controller.core.model import Application, CanaryPlan, Mark, RouteState
 from controller.core.targets import KubernetesRoute, KubernetesTarget
@@ -27,7 +28,7 @@ from tests.kube.route_kits import CANARY, ROUTE, STABLE, RouteKit, route_of
 
 KILL = Mark(None, "kill", "someone pressed the button", "kill-1")
 ABORT = Mark("r1", "abort", "someone aborted")
-NOTED_S = 0.02
+NOTED_S = 0.05
 """Within this a call that was answered has been noted."""
 
 
@@ -64,11 +65,12 @@ class RouteStage:
     @contextmanager
     def as_identity(self, who: Identity) -> Iterator[KubeRouter]:
         """The same, once its rights are in force: an API server hears of new roles a moment later."""
-        with self.with_rights(who) as router:
+        kind = strategies()[self.kit.kind].kind
+        with self.with_rights(who) as router, contextlib.closing(opened(who.kubeconfig)) as api:
 
             def may_read() -> bool:
                 with contextlib.suppress(Refused):
-                    return router.read(self.app) is not None
+                    return bool(api.get(kind, self.cluster.namespace, self.kit.carrier))
                 return False
 
             self.cluster.wait(may_read, f"{who.user} may read the route")

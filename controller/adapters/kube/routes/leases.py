@@ -37,7 +37,8 @@ class Held:
     ours: bool = False
 
     def left_s(self, now_s: float) -> float:
-        return self.renewed_s + self.lease_s - now_s
+        """Never more than all of it, wherever the clock was that wrote it."""
+        return min(float(self.lease_s), self.renewed_s + self.lease_s - now_s)
 
 
 class Leases:
