@@ -156,6 +156,18 @@ def test_one_object_that_is_gone_keeps_no_other_from_going_back(two: RouteStage)
     assert (route.live_pct, shares(two)) == (0, [0, 0])
 
 
+def test_an_object_that_is_back_already_does_not_end_the_round(two: RouteStage) -> None:
+    """Argo Rollouts leaves its loop over several ingresses at the first one that needs no change."""
+    two.at(10)
+    first = two.with_route(objects=(RouteObject(two.kit.kind, "second"),))
+    two.router.lower(first, ABORT, 1)
+    assert shares(two) == [0, 10]
+    before = len(two.calls())
+    route = two.router.lower(two.app, ABORT, 1)
+    assert (route.live_pct, shares(two)) == (0, [0, 0])
+    assert set(two.writes(before)) == {f"patch {two.kit.plural}"}
+
+
 def test_nothing_rises_when_one_object_cannot_be_read_or_does_not_allow_it(two: RouteStage) -> None:
     route = two.at(10)
     version = two.raw()["metadata"]["resourceVersion"]
