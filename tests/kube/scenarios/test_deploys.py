@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from analysis.model import Role
@@ -35,7 +37,9 @@ def test_a_good_version_goes_through_every_weight_and_becomes_stable(stage: Stag
     stage.deploy()
     stage.until_phase(Phase.SUCCEEDED)
     risen = [stage.pct(weight) for weight in PLAN.steps]
-    assert stage.weights() == [0, *risen, 0]
+    # While stable rolls, a share of the pods moves with every pod of stable that comes and goes.
+    shown = [m.live_pct for m in stage.history if stage.kit.id != "replicas" or m.phase is not Phase.PROMOTING]
+    assert [pct for pct, _ in itertools.groupby(shown)] == [0, *risen, 0]
     assert max(risen) <= PLAN.max_weight_pct
     assert set(stage.running(Role.STABLE)) == {NEW}
     assert stage.pods(Role.CANARY) == []

@@ -108,8 +108,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a sample that is not a number counts as a reading without failures",
         (
             TALLY,
-            "if one.outcome is not Outcome.OK and one.outcome not in _ABSENT]",
-            "if one.outcome is Outcome.UNREADABLE]",
+            "if one.outcome is not Outcome.OK and one.outcome not in _ABSENT:",
+            "if one.outcome is Outcome.UNREADABLE:",
         ),
     ),
     _mutant(
@@ -267,7 +267,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a release counts as promoted when the first new instance of stable is ready",
         (
             "controller.core.model",
-            "return self.ready_of(version) >= self.wanted and all(name == version for name, _ in self.running)",
+            "return alone and not self.settling and self.ready_of(version) >= self.wanted",
             "return self.ready_of(version) >= 1",
         ),
     ),
@@ -295,7 +295,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "restart_unchecked",
         "after a lapsed lease the first weight comes back without asking the metrics",
-        (ADVANCE, "    if scene.seen.start_trouble is not None:\n", "    if False:\n"),
+        (
+            ADVANCE,
+            "or release.step != -1:\n        return None\n    unfit = _unfit(scene)\n",
+            "or release.step != -1:\n        return None\n    unfit = None\n",
+        ),
     ),
     _mutant(
         "late_kill_not_on_record",
