@@ -182,7 +182,7 @@ class Stage(World):
     def _note(self) -> None:
         releases = self.memory.releases(Page(limit=1))
         phase: Phase | None = releases[0].phase if releases else None
-        # The share as the cluster came to rest with it: one that counts instances means nothing in the middle of a roll.
+        # The share as the cluster came to rest with it: counted instances say nothing in the middle of a roll.
         self.history.append(Moment(self.clock.now_s(), phase, self.rested_pct, len(self.pods(Role.CANARY))))
 
 

@@ -76,7 +76,11 @@ def test_a_kill_that_only_a_route_remembers_is_put_on_record_late_and_once(stage
 
 
 def test_a_kill_that_is_being_engaged_right_now_is_not_taken_for_a_forgotten_one(stage: SwitchStage) -> None:
-    stage.router.watch("read", lambda _app, **_: stage.switch.engage(Verb.HALT, FLEET, "ann") if not stage.told else None)
+    def engage_meanwhile(_app: Application, **_: bool) -> None:
+        if not stage.told:
+            stage.switch.engage(Verb.HALT, FLEET, "ann")
+
+    stage.router.watch("read", engage_meanwhile)
     assert stage.switch.orphans() == ()
     assert stage.switch.state().engaged != ()
 
