@@ -13,10 +13,12 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,7 +51,7 @@ class Fleet:
     token: str
     prometheus: str
 
-    def ask(self, path: str, body: object = None) -> object:
+    def ask(self, path: str, body: object = None) -> Any:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         headers["Idempotency-Key"] = str(uuid.uuid4())
         data = None if body is None else json.dumps(body).encode()
@@ -83,10 +85,26 @@ def _states(size: Size, cluster: Cluster, parts: Parts) -> dict[str, object]:
     _in_parallel(lambda n: cluster.apply(guarded(n, fleet.prometheus, size.tick)), size)
     _until(lambda: _accepted(cluster) == size.applications, "every Application is accepted")
     at_rest = _measured(fleet, settle_s=70.0)
-    for number in range(size.releases):
-        fleet.ask("/v1/releases", {"application": f"shop-{number}", "version": image("2.0")})
+    names = [f"shop-{number}" for number in range(size.releases)]
+    ids = {name: _deploy(fleet, name) for name in names}
     _until(lambda: _baking(fleet) >= size.releases, "every release bakes")
-    return {"at_rest": at_rest, "deploying": _measured(fleet, settle_s=15.0)}
+    deploying = _measured(fleet, settle_s=15.0)
+    return {"at_rest": at_rest, "deploying": deploying, "status_to_verified": _verified(fleet, ids)}
+
+
+def _deploy(fleet: Fleet, name: str) -> str:
+    return str(fleet.ask("/v1/releases", {"application": name, "version": image("2.0")})["release"]["id"])
+
+
+def _verified(fleet: Fleet, ids: Mapping[str, str]) -> dict[str, object]:
+    """From when the stand-in for the gateway's controller says that a weight is live, to the release's own word."""
+    took_s = []
+    for name, release in ids.items():
+        since = datetime.fromisoformat(fleet.ask(f"/v1/releases/{release}")["weight_live_since"])
+        took_s.append(since.timestamp() - fleet.cluster.gateway.confirmed_s["httproutes", "fleet", name])
+    took_s.sort()
+    p50, p99 = (took_s[int(part * (len(took_s) - 1))] for part in (0.5, 0.99))
+    return {"p50_s": round(p50, 3), "p99_s": round(p99, 3), "max_s": round(took_s[-1], 3), "releases": len(took_s)}
 
 
 def _in_parallel(do: Callable[[int], object], size: Size) -> None:
