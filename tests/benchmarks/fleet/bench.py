@@ -146,7 +146,7 @@ def _controller(size: Size, cluster: Cluster, parts: Parts) -> Fleet:
     file = parts.directory / "settings.yaml"
     file.write_text(yaml.safe_dump(settings))
     part = parts.start("controller", [sys.executable, "-m", "api.cli", "serve", "--config", str(file)])
-    wait_until(part, lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+    wait_until(part, lambda: answers(f"http://127.0.0.1:{port}/healthz"), UP_S)
     found = re.search(r"\bil_[A-Za-z0-9_-]+", part.log.read_text())
     if found is None:
         raise Failed(f"the controller printed no first token: {part.tail()}")
