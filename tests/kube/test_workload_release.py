@@ -177,7 +177,7 @@ def test_an_application_is_given_up_without_a_restart_and_without_a_trace(shop: 
     uids = shop.uids()
     shop.workload.forget(shop.app)
     deployment = shop.deployment()
-    assert not [key for key in deployment["metadata"]["annotations"] if key.startswith("interlock.dev/")]
+    assert not [key for key in deployment["metadata"].get("annotations") or {} if key.startswith("interlock.dev/")]
     assert shop.uids() == uids
     ours = "app.kubernetes.io/managed-by=interlock"
     for kind in ("deployments", "services", "configmaps", "controllerrevisions"):

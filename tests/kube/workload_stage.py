@@ -80,7 +80,6 @@ class Shop:
         what: str,
         *wanted: tuple[Role, str | None],
         share_pct: int = 100,
-        timeout_s: float = 8.0,
     ) -> tuple[RoleState, RoleState]:
         """Pass after pass, observing first, until both roles are so."""
         seen: list[tuple[RoleState, RoleState]] = []
@@ -94,7 +93,7 @@ class Shop:
             return False
 
         try:
-            self.cluster.wait(passed, what, timeout_s)
+            self.cluster.wait(passed, what)
         except AssertionError as error:
             raise AssertionError(f"{error}; last seen: {seen[-1]}") from None
         return seen[-1]
@@ -102,7 +101,7 @@ class Shop:
     def start_canary(self, version: str = V2, share_pct: int = 25) -> None:
         self.ensure(CANARY, version, share_pct)
         self.until(
-            lambda _, canary: 0 < canary.wanted <= canary.ready_of(version),
+            lambda _, canary: canary.wanted > 0 and canary.ready == ((version, canary.wanted),),
             f"the canary runs {version}",
             (CANARY, version),
             share_pct=share_pct,

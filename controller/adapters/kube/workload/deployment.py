@@ -16,7 +16,7 @@ from controller.adapters.kube.workload.giving_back import GivingBack
 from controller.adapters.kube.workload.reading import Reader, target_of
 from controller.adapters.kube.workload.services import Services
 from controller.adapters.kube.workload.sight import Sight, canary_state, stable_state
-from controller.adapters.kube.workload.sizing import canary_replicas
+from controller.adapters.kube.workload.sizing import canary_replicas, measure
 from controller.adapters.kube.workload.stable_moves import StableMoves
 from controller.adapters.kube.workload.templates import Templates
 from controller.core.model import Application, RoleState
@@ -114,8 +114,7 @@ class DeploymentWorkload:
         )
 
         def move(sight: Sight) -> bool:
-            wanted = sight.guarded.replicas if sight.guarded is not None else 0
-            replicas = canary_replicas(wanted, share_pct, by_endpoints)
+            replicas = canary_replicas(_measured(sight), share_pct, by_endpoints)
             return self._canary_moves.toward(sight, version, epoch, replicas, self._check_is_due(app.name))
 
         self._twice(app, move)
@@ -157,3 +156,11 @@ class DeploymentWorkload:
                 self._troubles[app.name, role] = trouble
             else:
                 self._troubles.pop((app.name, role), None)
+
+
+def _measured(sight: Sight) -> int:
+    """How many instances of stable the canary's share is a share of."""
+    records, guarded = sight.records, sight.guarded
+    if guarded is None or records is None:
+        return guarded.replicas if guarded is not None else 0
+    return measure(records.stable.replicas, guarded.replicas, records.stable.autoscaled)

@@ -6,6 +6,7 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.kinds import DEPLOYMENT
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
 from controller.adapters.kube.workload.copies import Copies
+from controller.adapters.kube.workload.names import ON_STABLE
 from controller.adapters.kube.workload.patches import patch_of
 from controller.adapters.kube.workload.seen import Deployed
 from controller.adapters.kube.workload.services import Services
@@ -33,7 +34,7 @@ class GivingBack:
         self._templates.drop_all(target.namespace, sight.application)
         if guarded is not None:
             fields = {"/spec/paused": False} if resumes else {}
-            patch = patch_of(guarded, fields, dict.fromkeys(guarded.annotations))
+            patch = patch_of(guarded, fields, dict.fromkeys(ON_STABLE))
             if patch:
                 self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, patch)
 
