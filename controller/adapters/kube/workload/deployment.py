@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analysis.model import Role
 from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.workload.adopting import Adopting
 from controller.adapters.kube.workload.asking import Asking
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
 from controller.adapters.kube.workload.copies import Copies
@@ -46,6 +47,7 @@ class DeploymentWorkload:
         templates, services, copies = Templates(api), Services(api), Copies(api)
         self._stable_moves = StableMoves(api, templates, copies)
         self._canary_moves = CanaryMoves(api, templates, services, copies)
+        self._adopting = Adopting(api)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)
         self._lock = threading.Lock()
@@ -70,6 +72,7 @@ class DeploymentWorkload:
 
     def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         if role is Role.CANARY and version is None and self._known_gone(app):
+            self._adopting.label(app)
             return
         try:
             if role is Role.STABLE:
@@ -78,6 +81,8 @@ class DeploymentWorkload:
                 self._remove_canary(app, epoch)
             else:
                 self._ensure_canary(app, version, epoch, share_pct)
+            if role is Role.CANARY:
+                self._adopting.label(app)
         except (Conflict, Fenced):
             raise
         except PortError as error:
@@ -91,6 +96,7 @@ class DeploymentWorkload:
         except Conflict:
             self._giving_back.all_of(self._reader.anew(app))
         self._reader.forget(app.name)
+        self._adopting.forget(app)
         with self._lock:
             self._checked_s.pop(app.name, None)
             for role in Role:

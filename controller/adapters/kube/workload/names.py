@@ -27,7 +27,7 @@ PROMOTED = f"{PREFIX}promoted"
 PROMOTION = f"{PREFIX}promotion"
 """On the guarded Deployment: which canary that was for, the template's digest, and whether it goes forward or back."""
 ON_STABLE = (EPOCH, PROMOTED, PROMOTION)
-"""All that we ever write into the metadata of the guarded Deployment."""
+"""All annotations that we ever write on the guarded Deployment. Beside them it has the label APPLICATION."""
 
 RAISED = f"{PREFIX}raised"
 """On the canary's Deployment: stable's replicas were raised once for the way back."""
