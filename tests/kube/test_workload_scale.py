@@ -88,6 +88,25 @@ def test_what_an_autoscaler_took_from_stable_is_given_back_once_on_the_way_back(
     assert wanted(shop, SHOP) == 3
 
 
+def test_an_autoscaler_that_shrinks_stable_leaves_the_canary_what_its_share_needs(shop: Shop) -> None:
+    shop.cluster.apply(autoscaler())
+    shop.start_canary(V2, share_pct=50)
+    scale(shop, 2)
+    shop.restart()
+    shop.ensure(CANARY, V2, 50)
+    assert wanted(shop) == 2
+    scale(shop, 8)
+    shop.until(lambda _, canary: canary.wanted == 4, "it grows with stable", (CANARY, V2), share_pct=50)
+
+
+def test_a_canary_does_not_shrink_when_stable_is_scaled_to_nothing(shop: Shop) -> None:
+    shop.start_canary(V2, share_pct=75)
+    scale(shop, 0)
+    shop.restart()
+    shop.ensure(CANARY, V2, 75)
+    assert wanted(shop) == 3
+
+
 def test_what_a_person_took_from_stable_stays_taken(shop: Shop) -> None:
     shop.cluster.apply(autoscaler("another"))
     shop.start_canary(V2)
