@@ -102,8 +102,8 @@ class Shop:
     def start_canary(self, version: str = V2, share_pct: int = 25) -> None:
         self.ensure(CANARY, version, share_pct)
         self.until(
-            lambda _, canary: 0 < canary.wanted <= canary.ready_of(version),
-            f"the canary runs {version}",
+            lambda _, canary: canary.wanted > 0 and canary.running == canary.ready == ((version, canary.wanted),),
+            f"the canary runs {version} and nothing else, with as many as it wants",
             (CANARY, version),
             share_pct=share_pct,
         )
@@ -129,8 +129,9 @@ class Shop:
         return self.cluster.get("deployments", name)
 
     def pods(self, of: str = SHOP) -> list[Raw]:
-        """Those of one Deployment, by their names, as whoever makes them gives them."""
-        return [pod for pod in self.cluster.pods() if name_of(pod).rsplit("-", 2)[0] == of]
+        """Those of one Deployment, by their names, as whoever makes them gives them, that nobody ended yet."""
+        of_it = [pod for pod in self.cluster.pods() if name_of(pod).rsplit("-", 2)[0] == of]
+        return [pod for pod in of_it if "deletionTimestamp" not in pod["metadata"]]
 
     def uids(self, of: str = SHOP) -> set[str]:
         return {pod["metadata"]["uid"] for pod in self.pods(of) if is_ready(pod)}

@@ -50,6 +50,7 @@ class Cluster:
     crew: Crew
     client: Client = field(init=False)
     _callers: list[Client] = field(default_factory=list)
+    _made_s: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.client = Client(self.at.endpoint(ADMIN))
@@ -192,9 +193,10 @@ class Cluster:
     def calls(
         self, verb: str = "", resource: str = "", *, user: str = TESTED, since_s: float = 0.0, everywhere: bool = False
     ) -> Calls:  # fmt: skip
-        """What was asked of the API server in this namespace, or of the cluster, by the one who is tested."""
+        """What the one who is tested asked in this namespace, or of the cluster, since the namespace was made."""
         namespace = "" if everywhere else self.namespace
         found = self.at.calls()
+        since_s = max(since_s, self._made_s)
         return chosen(found, user=user, namespace=namespace, verb=verb, resource=resource, since_s=since_s)
 
     def identity(self, name: str, rules: Iterable[Raw], *, cluster_rules: Iterable[Raw] = ()) -> Identity:

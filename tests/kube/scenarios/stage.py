@@ -67,6 +67,7 @@ class Stage(World):
         self.errors: dict[str, float] = {}
         self.scraping = True
         self.history: list[Moment] = []
+        self.rested_pct: int | None = None
         self._ids = itertools.count(1)
         self.app = application_from(self._document())
         self.app = replace(self.app, canary=replace(PLAN, **plan), analysis=SPEC)
@@ -113,6 +114,7 @@ class Stage(World):
     def second(self, controller: bool = True) -> None:
         self.clock.advance(1.0)
         self.settle()
+        self.rested_pct = self.live()
         self._requests()
         if self.scraping:
             self.metrics.scrape(self.clock.now_s())
@@ -180,7 +182,8 @@ class Stage(World):
     def _note(self) -> None:
         releases = self.memory.releases(Page(limit=1))
         phase: Phase | None = releases[0].phase if releases else None
-        self.history.append(Moment(self.clock.now_s(), phase, self.live(), len(self.pods(Role.CANARY))))
+        # The share as the cluster came to rest with it: one that counts instances means nothing in the middle of a roll.
+        self.history.append(Moment(self.clock.now_s(), phase, self.rested_pct, len(self.pods(Role.CANARY))))
 
 
 def _deployment_of(pod: Raw) -> str:

@@ -88,6 +88,9 @@ class Connection(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: Door
+    at_s: float
+    who: Identity
+    asked: Request | None
     noted: bool
 
     def setup(self) -> None:
@@ -108,18 +111,17 @@ class Connection(http.server.BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """One request; a refusal is an answer too, and a cut connection is none."""
-        at_s = time.monotonic()
-        who, request, code = Identity(""), None, 0
-        self.noted = False
+        self.at_s = time.monotonic()
+        self.who, self.asked, self.noted = Identity(""), None, False
         try:
             body = self._body()
-            who = self.server.handling.access.who(self.headers.get("Authorization"))
+            self.who = self.server.handling.access.who(self.headers.get("Authorization"))
             path, _, query = self.path.partition("?")
             content_type = self.headers.get("Content-Type", "application/json")
-            request = asked_for(self.server.handling, self.command, path, query, content_type, body)
-            code = self._carried_out(who, request)
+            self.asked = asked_for(self.server.handling, self.command, path, query, content_type, body)
+            self._carried_out(self.who, self.asked)
         except ApiError as refused:
-            code = self._refuse(refused)
+            self._refuse(refused)
         except Cut:
             self.close_connection = True
             self.wfile.flush()
@@ -128,9 +130,9 @@ class Connection(http.server.BaseHTTPRequestHandler):
             raise
         except Exception:  # noqa: BLE001  whatever it is, the test has to hear of it
             self.server.handling.bugs.append(traceback.format_exc())
-            code = self._refuse(ApiError(500, "InternalError", "a bug of the small API server"))
+            self._refuse(ApiError(500, "InternalError", "a bug of the small API server"))
         finally:
-            self._noted(who, request, code, at_s)
+            self._noted(0)
 
     def _body(self) -> bytes:
         length = int(self.headers.get("Content-Length") or 0)
@@ -139,23 +141,24 @@ class Connection(http.server.BaseHTTPRequestHandler):
             raise ApiError(413, "RequestEntityTooLarge", f"limit is {BODY_BYTES_AT_MOST}")
         return self.rfile.read(length)
 
-    def _carried_out(self, who: Identity, request: Request) -> int:
+    def _carried_out(self, who: Identity, request: Request) -> None:
         attempt = request.attempt
         fault = self.server.faults.next(attempt) if attempt else None
         self._before(fault)
         if request.watch is not None and attempt is not None:
             self.server.handling.allow(who, request)
             feed = Feed(self.server.handling.objects.store, request.watch, self.server.closed.is_set)
-            self._noted(who, request, 200, time.monotonic())
-            return self._stream(feed, attempt)
+            self._stream(feed, attempt)
+            return
         code, answer = self.server.handling.carry_out(who, request)
         if fault is not None and fault.trouble is Trouble.CUT_AFTER:
             raise Cut
         if fault is not None and fault.trouble is Trouble.DELAY_AFTER:
             self.server.closed.wait(fault.seconds)
         if fault is not None and fault.trouble is Trouble.GARBAGE:
-            return self._send(200, GARBAGE, "text/html")
-        return self._send(code, json.dumps(answer, separators=(",", ":")).encode(), "application/json")
+            self._send(200, GARBAGE, "text/html")
+            return
+        self._send(code, json.dumps(answer, separators=(",", ":")).encode(), "application/json")
 
     def _before(self, fault: Fault | None) -> None:
         if fault is None:
@@ -168,16 +171,19 @@ class Connection(http.server.BaseHTTPRequestHandler):
             case Trouble.ANSWER:
                 raise fault.refusal()
 
-    def _refuse(self, refused: ApiError) -> int:
+    def _refuse(self, refused: ApiError) -> None:
         headers = {}
         if refused.code in (429, 503) and (refused.details or {}).get("retryAfterSeconds") is not None:
             headers["Retry-After"] = str((refused.details or {})["retryAfterSeconds"])
         if refused.plain:
-            return self._send(refused.code, refused.message.encode(), "text/plain; charset=utf-8")
+            self._send(refused.code, refused.message.encode(), "text/plain; charset=utf-8")
+            return
         body = json.dumps(refused.status(), separators=(",", ":")).encode()
-        return self._send(refused.code, body, "application/json", headers)
+        self._send(refused.code, body, "application/json", headers)
 
-    def _send(self, code: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> int:
+    def _send(self, code: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        # Before the answer is out: whoever has it finds its call in the journal.
+        self._noted(code)
         self.send_response(code)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -188,10 +194,10 @@ class Connection(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
-        return code
 
-    def _stream(self, feed: Feed, attempt: Attempt) -> int:
+    def _stream(self, feed: Feed, attempt: Attempt) -> None:
         """A watch: chunks of one line each until the feed or the connection ends. The connection can be used again."""
+        self._noted(200)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
@@ -204,7 +210,6 @@ class Connection(http.server.BaseHTTPRequestHandler):
             if event is not None:
                 self._chunk(json.dumps(event, separators=(",", ":")).encode() + b"\n")
         self._chunk(b"")
-        return 200
 
     def _troubled(self, fault: Fault) -> bool:
         """Whether the watch goes on after this."""
@@ -224,12 +229,12 @@ class Connection(http.server.BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         self.wfile.flush()
 
-    def _noted(self, who: Identity, request: Request | None, code: int, at_s: float) -> None:
+    def _noted(self, code: int) -> None:
         if self.noted:
             return
         self.noted = True
-        attempt = request.attempt if request else None
+        attempt = self.asked.attempt if self.asked else None
         verb = attempt.verb if attempt else self.command.lower()
         asked, namespace, name = (attempt.asked, attempt.namespace, attempt.name) if attempt else ("", "", "")
         path = urllib.parse.unquote(self.path)
-        self.server.journal.add(Call(who.user, verb, asked, namespace, name, path, code, at_s))
+        self.server.journal.add(Call(self.who.user, verb, asked, namespace, name, path, code, self.at_s))
