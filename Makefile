@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 SEEDS  ?= 2000
 
-.PHONY: help demo serve test check lint types unit sim mutants bench clean
+.PHONY: help demo serve test check lint types unit sim mutants bench bench-analysis clean
 
 help:
 	@echo "make demo    deploy a good and several bad versions of a sample shop, with real traffic, and watch (4 minutes)"
@@ -17,6 +17,7 @@ help:
 	@echo "make sim     $(SEEDS) simulated seeds (SEEDS=n for more)"
 	@echo "make mutants planted bugs, each of which must be caught"
 	@echo "make bench   figures, as ratios measured side by side"
+	@echo "make bench-analysis  our judge and the peers' on the same simulated releases (ARGS=--help says more)"
 
 $(BIN)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -57,6 +58,9 @@ mutants: $(BIN)/.ready
 
 bench: $(BIN)/.ready
 	$(BIN)/python -m tests.benchmarks
+
+bench-analysis: $(BIN)/.ready
+	$(BIN)/python -m tests.benchmarks.analysis --jobs $(JOBS) $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 
 from analysis import breaker, histogram
 from analysis.blocks import is_full, length_s
+from analysis.calibration import factor_of, margins_of
 from analysis.dispersion import phi_of, with_block
-from analysis.edges import edge_evidence, fresh_edges
+from analysis.dispersion import with_pods as compared
+from analysis.edges import edge_evidence, edge_with_pods, fresh_edges
 from analysis.evidence import Logs, added_safe, block_cap, grown, harm_logs, safe_logs, stake_of, tempered
+from analysis.gauges import with_gauges
 from analysis.model import AnalysisSpec, JudgeState, LatencyQuery, MetricState, Query, Readings
+from analysis.pods import with_pods
 from analysis.share import with_share
 from analysis.state import Dispersion, EdgeState, HistogramState, Tally
 from analysis.sums import added, clamped, faded, latest
@@ -35,7 +39,12 @@ class _Pass:
 
 
 def absorb(
-    spec: AnalysisSpec, state: JudgeState, gathered: Gathered, now_s: float, weight_pct: float | None
+    spec: AnalysisSpec,
+    state: JudgeState,
+    readings: Readings,
+    gathered: Gathered,
+    now_s: float,
+    weight_pct: float | None,
 ) -> JudgeState:
     """The state after this pass."""
     before = {metric.metric: metric for metric in state.metrics}
@@ -58,6 +67,8 @@ def absorb(
         fresh_at_s=latest(state.fresh_at_s, gathered.fresh_at_s),
         read_at_s=now_s,
         moved_at_s=now_s if completed > 0 else state.moved_at_s,
+        pods=with_pods(state, metrics, gathered.gains, now_s),
+        gauges=with_gauges(spec, state, readings, now_s) if spec.gauges else (),
         share=with_share(spec, state, before.get(spec.queries[0].name), first, now_s, weight_pct),
     )
 
@@ -170,6 +181,10 @@ def _block(spec: AnalysisSpec, query: Query, metric: MetricState, gain: MetricGa
         kept.close_as_lesson(warm_at_s - begun_s)
         begun_s = warm_at_s
     kept.histogram, kept.block = _opened(kept.histogram, gain), added(kept.block, gain.tally)
+    edges = metric.edges
+    if gain.stable_pods and at.stands:
+        kept.dispersion = compared(kept.dispersion, [(pod.total, pod.bad) for pod in gain.stable_pods])
+        edges = tuple([edge_with_pods(edge, gain.upto, gain.stable_pods) for edge in edges])
     after = _Closed(
         kept,
         begun_s,
@@ -178,7 +193,7 @@ def _block(spec: AnalysisSpec, query: Query, metric: MetricState, gain: MetricGa
         metric.log_safe,
         metric.log_slo,
         metric.log_worse,
-        metric.edges,
+        edges,
     )
     age_s = now_s - begun_s
     if not is_full(spec, state, kept.block, age_s):
@@ -187,7 +202,7 @@ def _block(spec: AnalysisSpec, query: Query, metric: MetricState, gain: MetricGa
     if now_s < warm_at_s or (isinstance(query, LatencyQuery) and not _has_edges(metric.edges, kept.histogram)):
         kept.close_as_lesson(age_s)
     else:
-        _gain_evidence(spec, query, after, age_s, at.stands)
+        _gain_evidence(spec, query, after, age_s, at)
         kept.close_as_evidence(age_s, at.stands)
     return after
 
@@ -204,22 +219,24 @@ def _has_edges(edges: tuple[EdgeState, ...], kept: HistogramState | None) -> boo
     return bool(edges) or (kept is not None and histogram.is_known(kept))
 
 
-def _gain_evidence(spec: AnalysisSpec, query: Query, after: _Closed, dt_s: float, stands: bool) -> None:
+def _gain_evidence(spec: AnalysisSpec, query: Query, after: _Closed, dt_s: float, at: _Pass) -> None:
     """The open block as evidence, at what was known before it."""
-    kept, margins, slo = after.kept, spec.margins_of(query), query.slo_bad_fraction
+    kept, slo, calibration = after.kept, query.slo_bad_fraction, at.state.calibration
+    margins, factor = margins_of(spec, calibration, query), factor_of(spec, calibration, query)
     block, cap, phi = clamped(kept.block), block_cap(spec.alpha_evidence), phi_of(kept.dispersion)
     is_latency = isinstance(query, LatencyQuery)
     stake = stake_of(bool(after.edges if is_latency else after.log_harm), after.cash, dt_s)
 
-    def more(logs: Logs, rho: float, delta: float) -> Logs:
-        return grown(logs, tempered(harm_logs(block, rho, delta), cap, phi), stake)
+    def more(logs: Logs, rho: float, delta: float, of: Tally = block) -> Logs:
+        return grown(logs, tempered(harm_logs(of, rho, delta), cap, phi), stake)
 
+    worse, times_worse = block, factor
     if isinstance(query, LatencyQuery):
         assert kept.histogram is not None, "a latency has evidence only once its buckets are known"
         counted = histogram.OpenBlock(kept.histogram)
         edges = after.edges or fresh_edges(kept.histogram, query.slow_s)
         after.edges = tuple(
-            [edge_evidence(edge, counted, margins, stake, cap, dt_s if stands else None) for edge in edges]
+            [edge_evidence(edge, counted, margins, stake, cap, dt_s if at.stands else None) for edge in edges]
         )
     else:
         after.log_harm = more(after.log_harm, margins.rollback_ratio, margins.rollback_abs)
@@ -227,5 +244,5 @@ def _gain_evidence(spec: AnalysisSpec, query: Query, after: _Closed, dt_s: float
         after.log_safe = added_safe(after.log_safe, safe)
     if slo is not None:
         after.log_slo = more(after.log_slo, 0.0, slo)
-        after.log_worse = more(after.log_worse, 1.0, 0.0)
+        after.log_worse = more(after.log_worse, times_worse, 0.0, worse)
     after.cash -= stake

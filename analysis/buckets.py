@@ -30,16 +30,17 @@ class Layout:
         return bool(self.bounds) and self.bounds[-1] == math.inf
 
 
-def layout_of(readings: Iterable[Reading]) -> Layout:
+def layout_of(readings: Iterable[Reading], unit_s: float) -> Layout:
     uses: dict[float, int] = {}
     floors: set[float] = set()
     for reading in readings:
         for series in reading.series:
             if series.le is None:
                 continue
-            uses[series.le] = uses[series.le] + 1 if series.le in uses else 1
+            bound = series.le * unit_s
+            uses[bound] = uses[bound] + 1 if bound in uses else 1
             if series.floor is not None:
-                floors.add(series.floor)
+                floors.add(series.floor * unit_s)
     bounds = tuple(sorted(floors.union(uses)))
     native = bool(floors) or bounds == (math.inf,)
     return Layout(bounds, native, native or len(set(uses.values())) <= 1)
@@ -64,14 +65,14 @@ def unusable(query: LatencyQuery, role: Role, layout: Layout) -> str | None:
     return None
 
 
-def per_bucket(gains: Sequence[Gain], bounds: Sequence[float]) -> tuple[float, ...] | None:
+def per_bucket(gains: Sequence[Gain], bounds: Sequence[float], unit_s: float) -> tuple[float, ...] | None:
     """Requests in each bucket of ``bounds``; None when a native histogram's buckets do not add up to its count."""
     alone: dict[float, float] = {}
     upto: dict[float, float] = {}
     for amount, _, series in gains:
-        bound = series.le
-        if bound is None:
+        if series.le is None:
             continue
+        bound = series.le * unit_s
         sums = upto if series.floor is None else alone
         if bound in sums:
             sums[bound] += amount

@@ -71,6 +71,13 @@ def kept(marks: Mapping[MarkKey, SeriesMark], gains: Iterable[Gain], at_s: float
     return tuple([mark for mark in merged.values() if mark.at_s >= oldest_s])
 
 
+def grown_between(points: tuple[Point, ...], from_s: float, to_s: float) -> float:
+    """The growth of one series within a stretch of its past; its first sample is where counting can begin."""
+    before = [point for point in points if point.at_s <= from_s]
+    base = before[-1] if before else points[0]
+    return _grown(points, base.at_s, base.value, to_s)[0]
+
+
 def _grown(points: tuple[Point, ...], at_s: float, value: float, until_s: float) -> tuple[float, float, float]:
     """The growth after ``at_s`` and the last sample used. A counter that fell was reset: it counted since."""
     index = len(points)

@@ -9,6 +9,8 @@ first is only the prior of the second. Whatever block i uses was known before bl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from analysis.state import Dispersion, Tally
 
@@ -17,12 +19,16 @@ PRIOR = 1.1  # of phi_s: nearly independent requests
 PRIOR_WEIGHT = 5.0  # blocks that the prior of phi_s counts for
 STABLE_WEIGHT = 4.0  # blocks that phi_s counts for in phi_c
 LEAST, MOST = 1.0, 25.0
+PODS_MIN = 3  # of stable, to compare them with one another
 
 
 def phi_stable(kept: Dispersion) -> float:
-    """From stable alone: the sum of squared steps of its rate over what independent requests would give."""
-    if kept.pods is not None:
-        return kept.pods
+    """From stable alone: squared deviations over what independent requests would give.
+
+    From pod to pod (a Pearson statistic) where pods are told apart, else from block to block.
+    """
+    if kept.pod_expected > 0:
+        return (PRIOR_WEIGHT * PRIOR + kept.pod_squares) / (PRIOR_WEIGHT + kept.pod_expected)
     return (PRIOR_WEIGHT * PRIOR + kept.stable_squares) / (PRIOR_WEIGHT + kept.stable_expected)
 
 
@@ -33,11 +39,24 @@ def phi_of(kept: Dispersion) -> float:
     return min(MOST, max(LEAST, found))
 
 
+def with_pods(kept: Dispersion, pods: Sequence[tuple[float, float]]) -> Dispersion:
+    """What stable's pods did in one pass, requests and bad ones each. It counts once the open block is closed."""
+    total, bad = math.fsum([n for n, _ in pods]), math.fsum([y for _, y in pods])
+    if len(pods) < PODS_MIN or not 0 < bad < total:
+        return kept
+    rate = bad / total
+    squares = math.fsum([(y - n * rate) ** 2 for n, y in pods])
+    expected = rate * (1 - rate) * math.fsum([n * (1 - n / total) for n, _ in pods])
+    return replace(kept, open_squares=kept.open_squares + squares, open_expected=kept.open_expected + expected)
+
+
 def with_block(kept: Dispersion, block: Tally, dt_s: float) -> Dispersion:
     """The estimate after ``block``. Sums fade before the new term is added."""
     fade = math.exp2(-max(0.0, dt_s) / HALF_LIFE_S)
+    pod_squares = kept.pod_squares * fade + kept.open_squares
+    pod_expected = kept.pod_expected * fade + kept.open_expected
     if block.stable_total <= 0:
-        return kept
+        return replace(kept, pod_squares=pod_squares, pod_expected=pod_expected, open_squares=0.0, open_expected=0.0)
     size_sum = kept.size_sum * fade + block.stable_total
     size_count = kept.size_count * fade + 1.0
     before = kept.block
@@ -58,7 +77,8 @@ def with_block(kept: Dispersion, block: Tally, dt_s: float) -> Dispersion:
         size_sum,
         size_count,
         block,
-        kept.pods,
+        pod_squares,
+        pod_expected,
     )
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.model import AnalysisSpec, Margins
+from analysis.model import AnalysisSpec, CounterQuery, GaugeQuery, LatencyQuery, Margins, Policy
 
 
 def metrics_document(spec: AnalysisSpec) -> dict[str, Any]:
     """Presets are written out."""
-    counters = [
-        _some({"name": q.name, "total": list(q.total), "bad": list(q.bad), "sloBadFraction": q.slo_bad_fraction})
-        for q in spec.counters
-    ]
-    latency = [
-        _some({"name": q.name, "buckets": list(q.buckets), "slow": q.slow_s, "sloBadFraction": q.slo_bad_fraction})
-        for q in spec.latencies
-    ]
-    return {"prometheus": spec.prometheus_url, "counters": counters, "latency": latency}
+    document: dict[str, Any] = {
+        "prometheus": spec.prometheus_url,
+        "counters": [_counter(query) for query in spec.counters],
+        "latency": [_latency(query) for query in spec.latencies],
+    }
+    if spec.gauges:
+        document["gauges"] = [_gauge(query) for query in spec.gauges]
+    if spec.names:
+        document["names"] = {one.name: {"stable": one.stable, "canary": one.canary} for one in spec.names}
+    return document
 
 
 def analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
         "errors": {"weight": spec.errors_weight} | _margins(spec.errors, is_latency=False),
         "latency": {"weight": spec.latency_weight, "warmup": duration(spec.latency_warmup_s)}
         | _margins(spec.latency, is_latency=True),
+        "gauges": {"weight": spec.gauges_weight},
         "traffic": {
             "weight": spec.traffic.weight,
             "minShare": spec.traffic.min_share,
@@ -45,10 +47,58 @@ def analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
             "slow": spec.breaker.slow_abs,
             "failSeconds": spec.breaker.outage_s,
         },
+        "calibration": {"ratio": spec.ceiling.ratio, "increase": spec.ceiling.increase},
     }
     # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
     default_window_s = max(60.0, 2 * spec.stale_after_s)
     return document if spec.window_s == default_window_s else document | {"window": duration(spec.window_s)}
+
+
+def _counter(query: CounterQuery) -> dict[str, Any]:
+    block = {
+        "name": query.name,
+        "total": list(query.total),
+        "bad": list(query.bad),
+        "sloBadFraction": query.slo_bad_fraction,
+    }
+    return _some(block) | _policy(query.policy, is_latency=False)
+
+
+def _latency(query: LatencyQuery) -> dict[str, Any]:
+    native = not all(text.split("{")[0].strip().endswith("_bucket") for text in query.buckets)
+    block = {
+        "name": query.name,
+        "buckets": list(query.buckets),
+        "slow": query.slow_s,
+        "sloBadFraction": query.slo_bad_fraction,
+        "unit": "ms" if query.unit_s != 1.0 else None,
+        "native": True if native else None,
+    }
+    return _some(block) | _policy(query.policy, is_latency=True)
+
+
+def _gauge(query: GaugeQuery) -> dict[str, Any]:
+    block = {
+        "name": query.name,
+        "value": query.value,
+        "worse": "higher" if query.higher_is_worse else "lower",
+        "margin": query.margin,
+        "block": duration(query.block_s),
+    }
+    return block | _policy(query.policy, is_latency=False, critical_by_default=False)
+
+
+def _policy(policy: Policy, is_latency: bool, critical_by_default: bool = True) -> dict[str, Any]:
+    """What is not as it is by itself."""
+    default = Policy(critical=critical_by_default)
+    block: dict[str, Any] = {
+        "dryRun": policy.dry_run if policy.dry_run != default.dry_run else None,
+        "critical": policy.critical if policy.critical != default.critical else None,
+        "required": policy.required if policy.required != default.required else None,
+        "weight": policy.weight if policy.weight != default.weight else None,
+        "margins": _margins(policy.margins, is_latency) if policy.margins is not None else None,
+    }
+    return _some(block)
 
 
 def _margins(margins: Margins, is_latency: bool) -> dict[str, Any]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from analysis.dispersion import phi_of, with_block
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analysis.dispersion import phi_of, with_block, with_pods
 from analysis.evidence import added_safe, grown, harm_logs, safe_logs, tempered
 from analysis.histogram import OpenBlock, choose_edges
 from analysis.model import Margins
+from analysis.pods import PodGain
 from analysis.state import EdgeState, HistogramState, Tally
+from analysis.sums import added
 
 
 def fresh_edges(kept: HistogramState, slow_s: float) -> tuple[EdgeState, ...]:
@@ -29,6 +36,7 @@ def edge_evidence(
         grown(edge.log_harm, gained, stake),
         added_safe(edge.log_safe, safe_logs(safe, margins.promote_ratio, margins.promote_abs, phi)),
         edge.dispersion if dt_s is None else with_block(edge.dispersion, harm, dt_s),
+        added(edge.seen, harm),
     )
 
 
@@ -39,3 +47,10 @@ def edge_tallies(bound_s: float, block: OpenBlock, margins: Margins) -> tuple[Ta
     safe = block.stable_slower(bound_s / (1 + margins.promote_increase))
     totals = block.canary_total, block.stable_total
     return Tally(totals[0], slow, totals[1], harm), Tally(totals[0], slow, totals[1], safe)
+
+
+def edge_with_pods(edge: EdgeState, upto: Sequence[float], pods: Sequence[PodGain]) -> EdgeState:
+    """How much stable's pods differ at this edge within one pass."""
+    index = bisect_left(upto, edge.bound_s) + 1
+    counts = [(pod.total, math.fsum(pod.counts[index:])) for pod in pods]
+    return replace(edge, dispersion=with_pods(edge.dispersion, counts))

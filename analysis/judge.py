@@ -1,49 +1,21 @@
-"""Evidence to verdict: what the analysis says of a release now. Pure; its rules in order are the whole policy.
-
-Only FAIL and TRIP roll back, and both need data. Missing or odd data holds and says why: it never passes or fails.
-"""
+"""Readings to a verdict: the one door to the judge. Pure and deterministic; what it knows of a release is its state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from analysis import wording
 from analysis.advance import absorb, learned
-from analysis.figures import Figures, MetricFigures, figures, numbers_of
-from analysis.model import AnalysisSpec, Judgement, JudgeState, Readings, Verdict
-from analysis.sums import fraction
-from analysis.tally import Gathered, gather
-
-LOW_EVIDENCE = 5.0  # below this evidence of harm a step may advance
-INCIDENT_RATIO = 2.0  # stable's bad fraction over its objective that counts as an incident of its own
-INCIDENT_REQUESTS_MIN = 20.0  # of stable lately, to call it an incident
+from analysis.figures import Figures, figures, numbers_of
+from analysis.gauges import gauge_problems
+from analysis.model import AnalysisSpec, Calibration, Judgement, JudgeState, Readings, Verdict
+from analysis.rules import RULES, Answer, View
+from analysis.tally import Gathered, Problem, gather
+from analysis.trail import with_point
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the rules look at."""
-
-    spec: AnalysisSpec
-    state: JudgeState
-    gathered: Gathered
-    figures: Figures
-    now_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    judgement: Judgement
-    code: str
-    text: str
-
-
-Rule = Callable[[View], "Answer | None"]
-
-
-def new_state(now_s: float) -> JudgeState:
-    """The state at the moment the canary is to get its first traffic."""
-    return JudgeState(started_at_s=now_s, step_at_s=now_s)
+def new_state(now_s: float, calibration: Calibration | None = None) -> JudgeState:
+    """The state at the moment the canary is to get its first traffic. What was learned of stable's pods is frozen."""
+    return JudgeState(started_at_s=now_s, step_at_s=now_s, calibration=calibration)
 
 
 def next_step(state: JudgeState, now_s: float) -> JudgeState:
@@ -54,20 +26,54 @@ def next_step(state: JudgeState, now_s: float) -> JudgeState:
 def judge(
     spec: AnalysisSpec, state: JudgeState, readings: Readings, now_s: float, weight_pct: float | None = None
 ) -> tuple[JudgeState, Verdict]:
-    """The state after ``readings`` and what it says. ``weight_pct`` lets lost requests be noticed."""
+    """The state after ``readings`` and what it says.
+
+    ``weight_pct`` is the canary's share of the requests while both roles stand; None while they change. It lets lost
+    requests be noticed.
+    """
     if state.failed:
         return state, _latched(figures(spec, state), state)
     if state.read_at_s is None:
         state = learned(spec, state, readings)
+    state = _not_ahead(state, now_s)
     gathered = gather(spec, state, readings)
-    after = absorb(spec, state, gathered, now_s, weight_pct)
-    view = View(spec, after, gathered, figures(spec, after), now_s)
+    after = absorb(spec, state, readings, gathered, now_s, weight_pct)
+    problems = (*_problems(spec, gathered), *gauge_problems(spec, readings))
+    shown = figures(spec, after)
+    after = replace(after, trail=with_point(after.trail, now_s, shown))
+    view = View(spec, after, problems, shown, now_s)
     answer = next(answer for rule in RULES if (answer := rule(view)) is not None)
     if answer.judgement in (Judgement.FAIL, Judgement.TRIP):
         tripped = answer.judgement is Judgement.TRIP
         after = replace(after, failed=answer.text, failed_code=answer.code, tripped=tripped)
         return after, _latched(view.figures, after)
     return after, _verdict(view, answer)
+
+
+def _not_ahead(state: JudgeState, now_s: float) -> JudgeState:
+    """A clock that was set back must not make the judge wait until it has caught up: its times come back as well."""
+    if state.read_at_s is None or now_s >= state.read_at_s:
+        return state
+
+    def back(time_s: float | None) -> float | None:
+        return None if time_s is None else min(time_s, now_s)
+
+    return replace(
+        state,
+        started_at_s=min(state.started_at_s, now_s),
+        read_at_s=now_s,
+        moved_at_s=back(state.moved_at_s),
+        share=replace(state.share, since_s=min(state.share.since_s, now_s)),
+        metrics=tuple(
+            [replace(one, block_at_s=back(one.block_at_s), flash_at_s=back(one.flash_at_s)) for one in state.metrics]
+        ),
+        gauges=tuple([replace(one, block_at_s=back(one.block_at_s)) for one in state.gauges]),
+    )
+
+
+def _problems(spec: AnalysisSpec, gathered: Gathered) -> list[Problem]:
+    needed = {query.name for query in spec.queries if query.policy.required and not query.policy.dry_run}
+    return [problem for gain in gathered.gains if gain.name in needed for problem in gain.problems]
 
 
 def _latched(shown: Figures, state: JudgeState) -> Verdict:
@@ -84,124 +90,7 @@ def _verdict(view: View, answer: Answer) -> Verdict:
         code=answer.code,
         text=answer.text,
         may_advance=may_advance,
-        may_promote=may_advance and _is_proven(view.figures),
+        may_promote=may_advance and view.figures.is_proven,
         numbers=numbers_of(view.figures, view.state),
         fresh_at_s=view.state.fresh_at_s,
     )
-
-
-def _is_proven(shown: Figures) -> bool:
-    return all(one.safe_e >= shown.safe_needed_e for one in shown.metrics)
-
-
-def rule_breaker(view: View) -> Answer | None:
-    shown, outage_s = view.figures, view.state.outage_s
-    if shown.breaker_e < shown.breaker_needed_e or outage_s < view.spec.breaker.outage_s:
-        return None
-    text = f"the canary is failing: {wording.all_compared(shown)}; {wording.number(outage_s)} s of outage"
-    return Answer(Judgement.TRIP, "breaker", text)
-
-
-def rule_harm(view: View) -> Answer | None:
-    shown = view.figures
-    if shown.total_e < shown.needed_e:
-        return None
-    worst = max(shown.metrics, key=lambda one: one.weight * one.harm_e)
-    if shown.share_weight * shown.share_e > worst.weight * worst.harm_e:
-        text = f"the canary completes far fewer requests than its weight; {wording.harm(shown)}"
-        return Answer(Judgement.FAIL, "requests_lost", f"{text}; {wording.all_compared(shown)}")
-    code = "outside_slo" if (worst.guarded_e or 0.0) > worst.margin_e else "worse_than_stable"
-    return Answer(Judgement.FAIL, code, f"{wording.compared(worst)}; {wording.harm(shown)}")
-
-
-def rule_problem(view: View) -> Answer | None:
-    problems = [problem for gain in view.gathered.gains for problem in gain.problems]
-    if not problems:
-        return None
-    texts = dict.fromkeys(problem.text for problem in problems)
-    return Answer(Judgement.HOLD, problems[0].code, "; ".join(texts))
-
-
-def rule_warming_up(view: View) -> Answer | None:
-    longest_s = max(view.spec.warmup_of(query) for query in view.spec.queries)
-    left_s = longest_s - (view.now_s - view.state.started_at_s)
-    if left_s <= 0:
-        return None
-    return Answer(Judgement.HOLD, "warming_up", f"a new canary warms up first: {left_s:.0f} s left")
-
-
-def rule_incident(view: View) -> Answer | None:
-    """Bad for both versions: no reason to roll back, and no time to advance."""
-    for one in view.figures.metrics:
-        if _stable_suffers(one) or _only_absolute(one, view.figures.needed_e):
-            text = f"stable itself is in trouble, so nothing advances; {wording.compared(one)}"
-            return Answer(Judgement.HOLD, "stable_incident", text)
-    return None
-
-
-def _stable_suffers(one: MetricFigures) -> bool:
-    slo, recent = one.query.slo_bad_fraction, one.state.recent
-    if slo is None or recent.stable_total < INCIDENT_REQUESTS_MIN:
-        return False
-    return recent.stable_bad / recent.stable_total > INCIDENT_RATIO * slo
-
-
-def _only_absolute(one: MetricFigures, needed_e: float) -> bool:
-    """Proven outside its objective, still so lately, and not proven worse than stable."""
-    slo, recent = one.query.slo_bad_fraction, one.state.recent
-    if slo is None or one.slo_e is None or one.slo_e < needed_e:
-        return False
-    return (fraction(recent.canary_bad, recent.canary_total) or 0.0) > slo
-
-
-def rule_silent(view: View) -> Answer | None:
-    """Series that no longer move look like a canary without faults; a hang looks just so."""
-    since_s = view.state.started_at_s if view.state.moved_at_s is None else view.state.moved_at_s
-    silent_s = view.now_s - since_s
-    if silent_s <= view.spec.stale_after_s:
-        return None
-    return Answer(Judgement.HOLD, "no_canary_traffic", f"the canary has completed no request for {silent_s:.0f} s")
-
-
-def rule_few(view: View) -> Answer | None:
-    """Enough in this step, and of every metric since the start: one that has not been seen yet proves nothing."""
-    need = view.spec.min_canary_requests
-    unseen = next((one for one in view.figures.metrics if one.state.canary_total < need), None)
-    if unseen is not None:
-        have, name = unseen.state.canary_total, unseen.query.name
-        text = f"not enough canary requests for {name}: {have:,.0f} of {need:,}; {wording.all_compared(view.figures)}"
-        return Answer(Judgement.HOLD, "not_enough_requests", text)
-    have = view.state.step_canary_total
-    if have >= need:
-        return None
-    text = f"not enough canary requests in this step: {have:,.0f} of {need:,}; {wording.all_compared(view.figures)}"
-    return Answer(Judgement.HOLD, "not_enough_requests", text)
-
-
-def rule_suspicion(view: View) -> Answer | None:
-    shown = view.figures
-    if shown.total_e < LOW_EVIDENCE:
-        return None
-    text = f"the canary looks worse, which is not proven; {wording.harm(shown)}; {wording.all_compared(shown)}"
-    return Answer(Judgement.HOLD, "suspicion", text)
-
-
-def rule_healthy(view: View) -> Answer:
-    shown = view.figures
-    code = "proven" if _is_proven(shown) else "healthy"
-    return Answer(
-        Judgement.OK, code, f"{wording.all_compared(shown)}; {wording.harm(shown)}; {wording.promotion(shown)}"
-    )
-
-
-RULES: tuple[Rule, ...] = (
-    rule_breaker,
-    rule_harm,
-    rule_problem,
-    rule_warming_up,
-    rule_incident,
-    rule_silent,
-    rule_few,
-    rule_suspicion,
-    rule_healthy,
-)

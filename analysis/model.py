@@ -15,14 +15,19 @@ from analysis.samples import Reading as Reading
 from analysis.samples import Readings as Readings
 from analysis.samples import Role as Role
 from analysis.samples import Series as Series
+from analysis.state import Calibration as Calibration
 from analysis.state import Dispersion as Dispersion
 from analysis.state import EdgeState as EdgeState
+from analysis.state import GaugeState as GaugeState
 from analysis.state import HistogramState as HistogramState
 from analysis.state import JudgeState as JudgeState
 from analysis.state import MetricState as MetricState
+from analysis.state import PodState as PodState
+from analysis.state import PodTally as PodTally
 from analysis.state import SeriesMark as SeriesMark
 from analysis.state import ShareState as ShareState
 from analysis.state import Tally as Tally
+from analysis.state import TrailPoint as TrailPoint
 
 
 class Judgement(StrEnum):
@@ -52,32 +57,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class CounterQuery:
-    """Bad requests out of requests, as PromQL selectors of raw counters for each role.
-
-    Selectors may hold ``$role``, ``$version`` and ``$application``. Each list is summed after differencing per series.
-    """
-
-    name: str
-    total: tuple[str, ...]
-    bad: tuple[str, ...]
-    slo_bad_fraction: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyQuery:
-    """A histogram's bucket selector; a request slower than ``slow_s`` counts as bad."""
-
-    name: str
-    buckets: tuple[str, ...]
-    slow_s: float
-    slo_bad_fraction: float | None = None
-
-
-Query: TypeAlias = CounterQuery | LatencyQuery
-
-
-@dataclass(frozen=True, slots=True)
 class Margins:
     """How much worse the canary may be: bad fraction up to ``ratio`` times stable's plus ``abs``.
 
@@ -94,6 +73,79 @@ class Margins:
     promote_increase: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one metric may do. With ``dry_run`` it is counted and shown and decides nothing.
+
+    ``critical``: promotion needs its proof. ``required``: missing data of it holds. ``weight`` is its part of the
+    budget relative to the other metrics of its kind. ``margins`` replace those of its kind.
+    """
+
+    dry_run: bool = False
+    critical: bool = True
+    required: bool = True
+    weight: float = 1.0
+    margins: Margins | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterQuery:
+    """Bad requests out of requests, as PromQL selectors of raw counters for each role.
+
+    Selectors may hold ``$role``, ``$version``, ``$application`` and the spec's own names. Each list is summed after
+    differencing per series.
+    """
+
+    name: str
+    total: tuple[str, ...]
+    bad: tuple[str, ...]
+    slo_bad_fraction: float | None = None
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyQuery:
+    """A histogram's bucket selector, classic or native; a request slower than ``slow_s`` counts as bad.
+
+    ``unit_s`` is the unit of its bounds: 0.001 for a histogram of milliseconds.
+    """
+
+    name: str
+    buckets: tuple[str, ...]
+    slow_s: float
+    slo_bad_fraction: float | None = None
+    unit_s: float = 1.0
+    policy: Policy = Policy()
+
+
+Query: TypeAlias = CounterQuery | LatencyQuery
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeQuery:
+    """Any PromQL that gives one number per role; the canary's may be worse than stable's by ``margin``, relative.
+
+    Promotion, where the metric is critical for it, needs proof that it is not worse by twice that. Blocks of
+    ``block_s`` are averaged first.
+    """
+
+    name: str
+    value: str
+    higher_is_worse: bool = True
+    margin: float = 0.2
+    block_s: float = 60.0
+    policy: Policy = Policy(critical=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleName:
+    """A placeholder of one's own in selectors, such as ``$workload``: what it stands for in each role, as written."""
+
+    name: str
+    stable: str
+    canary: str
+
+
 ERROR_MARGINS = Margins(1.2, 0.0002, 1.5, 0.005)
 LATENCY_MARGINS = Margins(1.05, 0.002, 1.05, 0.01, 0.15, 0.30)
 
@@ -106,6 +158,14 @@ class Breaker:
     errors_abs: float = 0.25
     slow_abs: float = 0.5
     outage_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """How far margins learned from stable's own pods may loosen the rollback margins; 0 and below them: not at all."""
+
+    ratio: float = 2.0
+    increase: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +209,19 @@ class AnalysisSpec:
     errors_weight: float = 0.45
     latency_weight: float = 0.45
     traffic: Traffic = Traffic()
+    gauges: tuple[GaugeQuery, ...] = ()
+    gauges_weight: float = 0.10
+    names: tuple[RoleName, ...] = ()
+    ceiling: Ceiling = Ceiling()
 
     @property
     def queries(self) -> tuple[Query, ...]:
+        """The metrics that count requests."""
         return (*self.counters, *self.latencies)
 
     def warmup_of(self, query: Query) -> float:
         """How long a new canary is left alone by ``query``, in seconds."""
         return self.warmup_s if isinstance(query, CounterQuery) else max(self.warmup_s, self.latency_warmup_s)
-
-    def margins_of(self, query: Query) -> Margins:
-        return self.errors if isinstance(query, CounterQuery) else self.latency
 
     @property
     def alpha_breaker(self) -> float:

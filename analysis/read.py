@@ -6,8 +6,12 @@ import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from analysis.model import AnalysisSpec, Outcome, Point, Reading, Role, Series
+from analysis.model import AnalysisSpec
+from analysis.native import buckets_of
+from analysis.samples import Outcome, Reading, Role, Series
+from analysis.shapes import Odd, bound_of, in_order, point_of
 
 SERIES_MAX = 500  # series of one answer: more is a selector that forgot a label, and would swell the saved state
 POINTS_MAX = 20_000  # samples of one answer, so that a long window on many series cannot fill the memory
@@ -15,7 +19,7 @@ _SOURCE_LABELS = ("job", "instance")
 
 
 def selectors_of(spec: AnalysisSpec) -> tuple[str, ...]:
-    """Every selector of the spec once, the bad counters first.
+    """Every selector of raw samples once, the bad counters first.
 
     A scrape stored between two queries is then missing from the bad ones rather than from the total.
     """
@@ -44,10 +48,10 @@ def reading_from(metric: str, role: Role, result: object, oldest_s: float | None
     if len(result) > SERIES_MAX:
         return held(Outcome.TOO_MANY_SERIES, f"{len(result)} series, at most {SERIES_MAX} are read; add labels")
     try:
-        series = sorted((_series(item) for item in result), key=lambda one: one.key)
-    except _Odd as odd:
+        series = sorted((one for item in result for one in series_of(item)), key=_order)
+    except Odd as odd:
         return held(odd.outcome, odd.text)
-    if len({one.key for one in series}) != len(series):
+    if any(before.key == after.key for before, after in itertools.pairwise(series)):
         return held(Outcome.NOT_A_VECTOR, "the same series twice in one answer")
     if sum(len(one.points) for one in series) > POINTS_MAX:
         return held(Outcome.TOO_MANY_SERIES, f"more than {POINTS_MAX} samples; add labels or shorten the window")
@@ -61,56 +65,55 @@ def lacks_bucket(spec: AnalysisSpec, reading: Reading) -> str | None:
     """A histogram that cannot tell which requests were slow, said before a release starts rather than during one."""
     bounds = {series.le for series in reading.series}
     for query in spec.latencies:
-        usable = math.inf in bounds and any(le is not None and le <= query.slow_s for le in bounds)
+        usable = math.inf in bounds and any(le is not None and le * query.unit_s <= query.slow_s for le in bounds)
         if reading.outcome is Outcome.OK and reading.metric in query.buckets and not usable:
             return f'no bucket at or below {query.slow_s} s, or no le="+Inf"; choose another limit for slow'
     return None
 
 
-class _Odd(Exception):
-    def __init__(self, outcome: Outcome, text: str) -> None:
-        super().__init__(text)
-        self.outcome, self.text = outcome, text
+def gauge_from(metric: str, role: Role, result: object) -> Reading:
+    """``result`` is ``data.result`` of any expression: a vector, or a scalar as a pair."""
+    if isinstance(result, list) and len(result) == 2 and not isinstance(result[0], Mapping):
+        result = [{"metric": {}, "value": result}]
+    if not isinstance(result, list):
+        return Reading(metric, role, Outcome.NOT_A_VECTOR, text="the answer is neither a vector nor a number")
+    if not result:
+        return Reading(metric, role, Outcome.NO_SERIES, text="the expression has no value")
+    if len(result) > SERIES_MAX:
+        return Reading(metric, role, Outcome.TOO_MANY_SERIES, text=f"{len(result)} values instead of one")
+    try:
+        series = sorted((_value_of(item) for item in result), key=_order)
+    except Odd as odd:
+        return Reading(metric, role, odd.outcome, text=odd.text)
+    return Reading(metric, role, Outcome.OK, tuple(series))
 
 
-def _series(item: object) -> Series:
-    if not isinstance(item, Mapping) or "values" not in item:
-        raise _Odd(Outcome.NOT_A_VECTOR, "the answer holds no raw samples")
-    labels, values = item.get("metric"), item["values"]
+def _value_of(item: object) -> Series:
+    if not isinstance(item, Mapping) or "value" not in item:
+        raise Odd(Outcome.NOT_A_VECTOR, "the answer is not one value at one time")
+    labels = item.get("metric")
+    key = json.dumps(dict(sorted(labels.items()))) if isinstance(labels, Mapping) else ""
+    return Series(key, (point_of(item["value"], signed=True),))
+
+
+def _order(series: Series) -> tuple[str, float]:
+    return series.key, -1.0 if series.le is None else series.le
+
+
+def series_of(item: object) -> list[Series]:
+    """One series of counters, or the buckets of one native histogram."""
+    if not isinstance(item, Mapping) or not ("values" in item or "histograms" in item):
+        raise Odd(Outcome.NOT_A_VECTOR, "the answer holds no raw samples")
+    labels, values = item.get("metric"), item.get("values", ())
     if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
-        raise _Odd(Outcome.NOT_A_VECTOR, "a series has no labels")
-    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
-        raise _Odd(Outcome.NOT_A_VECTOR, "a series has no samples")
-    points = tuple(_point(value) for value in values)
-    if any(later.at_s <= earlier.at_s for earlier, later in itertools.pairwise(points)):
-        raise _Odd(Outcome.NOT_A_VECTOR, "samples are not in the order of time")
+        raise Odd(Outcome.NOT_A_VECTOR, "a series has no labels")
     source = json.dumps([labels.get(name, "") for name in _SOURCE_LABELS])
-    return Series(json.dumps(dict(sorted(labels.items()))), points, _bound(labels.get("le")), source)
-
-
-def _point(pair: object) -> Point:
-    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
-        raise _Odd(Outcome.NOT_A_VECTOR, "a sample is not a pair of time and value")
-    try:
-        at_s, value = float(pair[0]), float(pair[1])
-    except (TypeError, ValueError):
-        raise _Odd(Outcome.NOT_A_NUMBER, "a sample is not a number") from None
-    if math.isnan(value) or not math.isfinite(at_s):
-        raise _Odd(Outcome.NOT_A_NUMBER, "a sample is NaN")
-    if math.isinf(value):
-        raise _Odd(Outcome.INFINITE, "a sample is infinite")
-    if value < 0:
-        raise _Odd(Outcome.NOT_A_NUMBER, "a sample is negative, so this is not a counter")
-    return Point(at_s, value)
-
-
-def _bound(text: object) -> float | None:
-    if text is None:
-        return None
-    try:
-        bound = float(str(text))
-    except ValueError:
-        raise _Odd(Outcome.NOT_A_VECTOR, "a bucket's bound le is not a number") from None
-    if math.isnan(bound):
-        raise _Odd(Outcome.NOT_A_VECTOR, "a bucket's bound le is NaN")
-    return bound
+    pod = labels.get("pod") or labels.get("instance") or ""
+    whole = Series(json.dumps(dict(sorted(labels.items()))), (), bound_of(labels.get("le")), source, pod=pod)
+    if "histograms" in item:
+        if values:
+            raise Odd(Outcome.NOT_A_VECTOR, "a series is both a counter and a histogram")
+        return buckets_of(whole, item["histograms"])
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise Odd(Outcome.NOT_A_VECTOR, "a series has no samples")
+    return [replace(whole, points=in_order([point_of(value) for value in values]))]

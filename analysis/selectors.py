@@ -1,10 +1,13 @@
-"""Plain PromQL vector selectors: a metric name and labels with placeholders. It evaluates and fetches nothing."""
+"""PromQL with placeholders: plain selectors, and any expression for a gauge. It evaluates and fetches nothing."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+from analysis.model import RoleName
+from analysis.samples import Role
 
 PLACEHOLDERS = ("role", "version", "application")
 _LONGEST_TEXT = 1000  # characters; a longer one belongs in a recording rule
@@ -35,12 +38,35 @@ class Selector:
         return frozenset(name for matcher in self.matchers for name in _PLACEHOLDER.findall(matcher.value))
 
     def render(self, values: Mapping[str, str]) -> str:
-        """Fill in the placeholders. A value is always taken literally, also inside a regular expression."""
-        inner = ",".join(f'{m.label}{m.operator}"{_escaped(_filled(m, values))}"' for m in self.matchers)
-        return f"{self.name}{{{inner}}}"
+        """Fill in the placeholders. A value is taken literally, also inside a regular expression.
+
+        One's own names are the exception: they are part of the configuration, and may be regular expressions.
+        """
+        return f"{self.name}{{{','.join(rendered(m, values) for m in self.matchers)}}}"
 
 
-def parse_selector(text: str) -> Selector:
+def rendered(matcher: Matcher, values: Mapping[str, str]) -> str:
+    return quoted(matcher.label, matcher.operator, _filled(matcher, values))
+
+
+def quoted(label: str, operator: str, value: str) -> str:
+    return f'{label}{operator}"{_escaped(value)}"'
+
+
+def values_of(names: Iterable[RoleName], role: Role, version: str, application: str) -> dict[str, str]:
+    """What the placeholders stand for in one role."""
+    own = {one.name: one.stable if role is Role.STABLE else one.canary for one in names}
+    return {"role": role.value, "version": version, "application": application, **own}
+
+
+def parse_selector(text: str, names: Collection[str] = ()) -> Selector:
+    """``read_selector`` with nothing but known placeholders. Raises ValueError."""
+    selector = read_selector(text)
+    check_known(text, selector.placeholders, names)
+    return selector
+
+
+def read_selector(text: str) -> Selector:
     """Raises ValueError with what is wrong: functions, ranges, offsets and nameless selectors are refused."""
     compact = text.strip()
     if len(compact) > _LONGEST_TEXT:
@@ -51,11 +77,15 @@ def parse_selector(text: str) -> Selector:
     rest = compact[found.end() :].strip()
     if rest and not (rest.startswith("{") and rest.endswith("}")):
         raise ValueError(f"{text!r} is more than a plain selector (found {rest[:20]!r}); {_ADVICE}")
-    selector = Selector(found.group(), _matchers(text, rest[1:-1]))
-    unknown = sorted(selector.placeholders - set(PLACEHOLDERS))
+    return Selector(found.group(), _matchers(text, rest[1:-1]))
+
+
+def check_known(text: str, placeholders: Iterable[str], names: Collection[str]) -> None:
+    known = [*PLACEHOLDERS, *names]
+    unknown = sorted(set(placeholders) - set(known))
     if unknown:
-        raise ValueError(f"{text!r} has the unknown placeholder ${unknown[0]}; known are $role, $version, $application")
-    return selector
+        spoken = ", ".join(f"${name}" for name in known)
+        raise ValueError(f"{text!r} has the unknown placeholder ${unknown[0]}; known are {spoken}")
 
 
 _ADVICE = (
@@ -89,9 +119,42 @@ def _unescaped(text: str, quoted: str) -> str:
 
 
 def _filled(matcher: Matcher, values: Mapping[str, str]) -> str:
-    literal = re.escape if matcher.operator in ("=~", "!~") else str
-    return _PLACEHOLDER.sub(lambda match: literal(values[match.group(1)]), matcher.value)
+    is_pattern = matcher.operator in ("=~", "!~")
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return re.escape(values[name]) if is_pattern and name in PLACEHOLDERS else values[name]
+
+    return _PLACEHOLDER.sub(value, matcher.value)
 
 
 def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+_QUOTED = re.compile(r"""(=~|!~|!=|=)?(\s*)("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')""")
+
+
+def expression_placeholders(text: str) -> frozenset[str]:
+    """The placeholders of an expression. Raises ValueError when one stands outside quotes."""
+    if not text.strip():
+        raise ValueError('an expression is needed, for example max(queue_length{version="$version"})')
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"an expression has at most {_LONGEST_TEXT} characters; make a recording rule of this one")
+    loose = _PLACEHOLDER.findall(_QUOTED.sub("", text))
+    if loose:
+        raise ValueError(f"{text!r} has ${loose[0]} outside quotes; placeholders stand for values of labels")
+    return frozenset(_PLACEHOLDER.findall(text))
+
+
+def render_expression(text: str, values: Mapping[str, str]) -> str:
+    """Fill in the placeholders inside the quotes of an expression, as a selector's are."""
+
+    def filled(match: re.Match[str]) -> str:
+        operator, space, quoted = match.group(1) or "", match.group(2), match.group(3)
+        if not _PLACEHOLDER.search(quoted):
+            return match.group()
+        inner = _unescaped(text, quoted[1:-1])
+        return f'{operator}{space}"{_escaped(_filled(Matcher("", operator, inner), values))}"'
+
+    return _QUOTED.sub(filled, text)

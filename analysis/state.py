@@ -33,8 +33,8 @@ class Tally:
 class Dispersion:
     """What the estimate of clustering rests on: fading sums of squares and what they would be without any clustering.
 
-    ``size_sum / size_count`` is stable's mean number of requests in a block, ``block`` the last one. ``pods`` replaces
-    stable's own estimate where pods are told apart.
+    ``size_sum / size_count`` is stable's mean number of requests in a block, ``block`` the last one. Where pods are
+    told apart, ``pod_squares`` and ``pod_expected`` replace stable's own sums; ``open_...`` are the open block's.
     """
 
     stable_squares: float = 0.0
@@ -44,7 +44,10 @@ class Dispersion:
     size_sum: float = 0.0
     size_count: float = 0.0
     block: Tally | None = None
-    pods: float | None = None
+    pod_squares: float = 0.0
+    pod_expected: float = 0.0
+    open_squares: float = 0.0
+    open_expected: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,16 @@ class HistogramState:
 
 @dataclass(frozen=True, slots=True)
 class EdgeState:
-    """One quantile of a latency: the evidence on canary requests above ``bound_s`` against stable's, made slower."""
+    """One quantile of a latency: the evidence on canary requests above ``bound_s`` against stable's, made slower.
+
+    ``seen`` sums up what the evidence rests on.
+    """
 
     bound_s: float
     log_harm: tuple[float, ...] = ()
     log_safe: tuple[float, ...] = ()
     dispersion: Dispersion = Dispersion()
+    seen: Tally = Tally()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,59 @@ class MetricState:
 
 
 @dataclass(frozen=True, slots=True)
+class GaugeState:
+    """What one gauge has gathered. ``canary`` and ``stable`` are sums over the open block, ``count`` how many values.
+
+    ``excesses`` are the last blocks' values beyond the margin, newest last; ``products`` and ``safe_products`` the
+    running products of the bets, in nats.
+    """
+
+    metric: str
+    canary: float = 0.0
+    stable: float = 0.0
+    count: int = 0
+    block_at_s: float | None = None
+    block_s: float = 60.0
+    excesses: tuple[float, ...] = ()
+    products: tuple[float, ...] = ()
+    safe_products: tuple[float, ...] = ()
+    canary_last: float | None = None
+    stable_last: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodTally:
+    """What one canary pod has served of one metric: requests, and bad ones; of a latency, those above each edge."""
+
+    metric: str
+    total: float = 0.0
+    bad: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PodState:
+    """One pod of the canary, and when it was first seen."""
+
+    pod: str
+    since_s: float
+    tallies: tuple[PodTally, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How much stable's own pods differ for good: the 95 % quantile over pods taken for a canary, as factors.
+
+    ``errors`` multiplies a rate of failures, ``latency`` a time. Learned from ``pods`` pods over ``windows`` windows.
+    """
+
+    errors: float = 1.0
+    latency: float = 1.0
+    pods: int = 0
+    windows: int = 0
+    made_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ShareState:
     """Evidence that the canary completes far fewer requests than its weight; ``since_s`` is when the weight was set."""
 
@@ -118,6 +178,16 @@ class ShareState:
     since_s: float = 0.0
     logs: tuple[float, ...] = ()
     cash: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrailPoint:
+    """The evidence at one moment, for a plot: of harm, of safety, and of the breaker."""
+
+    at_s: float
+    harm: float
+    safe: float
+    breaker: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +214,7 @@ class JudgeState:
     moved_at_s: float | None = None
     share: ShareState = ShareState()
     interval_s: float | None = None
+    gauges: tuple[GaugeState, ...] = ()
+    calibration: Calibration | None = None
+    pods: tuple[PodState, ...] = ()
+    trail: tuple[TrailPoint, ...] = ()

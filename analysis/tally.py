@@ -15,6 +15,7 @@ from analysis.buckets import Layout, difference, layout_of, per_bucket, unusable
 from analysis.counters import Gain, MarkKey, first_seen, gains_of, kept
 from analysis.histogram import slo_bound
 from analysis.model import AnalysisSpec, CounterQuery, JudgeState, LatencyQuery, Query
+from analysis.pods import PodGain, buckets_by_pod, rates_by_pod, tell_apart
 from analysis.samples import Outcome, Reading, Readings, Role
 from analysis.state import SeriesMark, Tally
 
@@ -43,6 +44,8 @@ class MetricGain:
     upto: tuple[float, ...] = ()
     canary: tuple[float, ...] = ()
     stable: tuple[float, ...] = ()
+    canary_pods: tuple[PodGain, ...] = ()
+    stable_pods: tuple[PodGain, ...] = ()
 
     @property
     def stable_missing(self) -> bool:
@@ -66,6 +69,7 @@ class _Side:
     gains: Sequence[Gain] = ()
     problem: Problem | None = None
     counts: tuple[float, ...] = ()
+    pods: tuple[PodGain, ...] = ()
 
 
 @dataclass
@@ -100,6 +104,27 @@ class _Context:
             reading = self.answer(selector, role)
             gains += gains_of(name, reading, self.marks, self.seen, self.state.started_at_s, until_s)
         return gains
+
+    @cached_property
+    def tells_pods(self) -> bool:
+        """Whether the series of both roles name the pods that served, and not, say, the proxy in front of both."""
+        pods = {
+            role: {one.pod for text in needed(self.spec.queries[0]) for one in self.answer(text, role).series}
+            for role in ROLES
+        }
+        return tell_apart(pods[Role.CANARY], pods[Role.STABLE])
+
+    def warm(self, gains: list[Gain], query: LatencyQuery) -> list[Gain]:
+        """Without those of canary pods that were started during the release a moment ago: a new pod is slow."""
+        if not self.tells_pods:
+            return gains
+        known = {pod.pod: pod.since_s for pod in self.state.pods}
+        started_s, at_s = self.state.started_at_s, self.readings.at_s
+        unseen_s = started_s if not known else at_s
+        limit_s = self.spec.warmup_of(query)
+        since = {gain.series.pod: known.get(gain.series.pod, unseen_s) for gain in gains}
+        young = {pod for pod, since_s in since.items() if since_s > started_s and at_s - since_s < limit_s}
+        return [gain for gain in gains if gain.series.pod not in young] if young else gains
 
     def newest_s(self, selectors: Iterable[str], role: Role) -> float | None:
         times = [series.points[-1].at_s for text in selectors for series in self.answer(text, role).series]
@@ -146,7 +171,8 @@ def _metric(context: _Context, query: Query, interval_s: float | None) -> tuple[
         passed = all(problem.passed for problem in stopped)
         return MetricGain(query.name, Tally(), problems), [*stable.gains, *canary.gains] if passed else []
     tally = Tally(canary.total, canary.bad, stable.total, stable.bad)
-    gain = MetricGain(query.name, tally, problems, bounds, canary.counts, stable.counts)
+    counts = (canary.counts, stable.counts, canary.pods, stable.pods)
+    gain = MetricGain(query.name, tally, problems, bounds, *counts)
     return gain, [*stable.gains, *canary.gains]
 
 
@@ -192,7 +218,8 @@ def _counter_side(context: _Context, query: CounterQuery, role: Role, until_s: f
         return _Side(problem=problem)
     total = context.gained(query.name, query.total, role, until_s)
     bad = context.gained(query.name, query.bad, role, until_s)
-    return _Side(_sum(total), _sum(bad), [*total, *bad])
+    pods = rates_by_pod(total, bad) if context.tells_pods else ()
+    return _Side(_sum(total), _sum(bad), [*total, *bad], pods=pods)
 
 
 def _bad_is_lost(context: _Context, query: CounterQuery, only_bad: Iterable[str], role: Role) -> Problem | None:
@@ -211,7 +238,7 @@ def _bad_is_lost(context: _Context, query: CounterQuery, only_bad: Iterable[str]
 def _latency_sides(
     context: _Context, query: LatencyQuery, until_s: float
 ) -> tuple[tuple[float, ...], dict[Role, _Side]]:
-    layouts = {role: layout_of(context.answer(text, role) for text in query.buckets) for role in ROLES}
+    layouts = {role: layout_of([context.answer(text, role) for text in query.buckets], query.unit_s) for role in ROLES}
     apart = difference(query, layouts)
     if apart is not None:
         return (), {role: _Side(problem=Problem("buckets_differ", apart)) for role in ROLES}
@@ -237,13 +264,15 @@ def _latency_side(
     if trouble is not None:
         return _Side(problem=Problem("no_bucket", trouble))
     gains = context.gained(query.name, query.buckets, role, until_s)
-    counts = per_bucket(gains, bounds)
+    grown_up = gains if role is Role.STABLE else context.warm(gains, query)
+    counts = per_bucket(grown_up, bounds, query.unit_s)
     if counts is None:
         text = f"{query.name}: the {role.value}'s native histogram changed its resolution; it is counted anew"
         return _Side(gains=gains, problem=Problem("buckets_differ", text, passed=True))
     limit = slo_bound(bounds, query.slow_s) or 0.0
     slow = math.fsum([count for bound, count in zip(bounds, counts, strict=True) if bound > limit])
-    return _Side(math.fsum(counts), slow, gains, counts=counts)
+    pods = buckets_by_pod(grown_up, bounds, query.unit_s) if context.tells_pods else ()
+    return _Side(math.fsum(counts), slow, gains, counts=counts, pods=pods)
 
 
 def _sum(gains: Iterable[Gain]) -> float:

@@ -65,6 +65,7 @@ class Prometheus:
     directory: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    flags: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -78,6 +79,7 @@ class Prometheus:
                 f"--storage.tsdb.path={self.directory}/data",
                 f"--web.listen-address=127.0.0.1:{self.port}",
                 "--log.level=error",
+                *self.flags,
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

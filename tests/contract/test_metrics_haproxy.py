@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.presets import haproxy
+from analysis.presets import PRESETS, Options
 from analysis.selectors import parse_selector
 
 REQUESTS = 10
@@ -119,7 +119,7 @@ class Proxy:
         """Total and bad as the preset's selectors see them."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.stats}/metrics", timeout=5) as answer:
             text = answer.read().decode()
-        query = haproxy(backend, None).counters[0]
+        query = PRESETS["haproxy"](Options(backend=backend)).counters[0]
         return _sum(text, query.total, role), _sum(text, query.bad, role)
 
 

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins, Traffic
+from analysis.model import (
+    AnalysisSpec,
+    Breaker,
+    Ceiling,
+    CounterQuery,
+    GaugeQuery,
+    LatencyQuery,
+    Margins,
+    Policy,
+    RoleName,
+    Traffic,
+)
 from controller.core.model import Application, CanaryPlan
 from controller.core.targets import (
     ExternalTarget,
@@ -48,6 +59,41 @@ def plans(draw: st.DrawFn) -> CanaryPlan:
     )
 
 
+def policies(critical: st.SearchStrategy[bool], margins: Margins | None) -> st.SearchStrategy[Policy]:
+    flags = st.booleans()
+    return st.builds(Policy, flags, critical, flags, st.floats(0.1, 100), st.sampled_from((None, margins)))
+
+
+@st.composite
+def gauges(draw: st.DrawFn) -> tuple[GaugeQuery, ...]:
+    return tuple(
+        GaugeQuery(
+            f"g{n}",
+            'max(depth{version="$version"})',
+            draw(st.booleans()),
+            draw(st.floats(0.01, 5)),
+            draw(st.floats(10, 960)),
+            draw(policies(st.booleans(), None)),
+        )
+        for n in range(draw(st.integers(0, 2)))
+    )
+
+
+@st.composite
+def latencies(draw: st.DrawFn, slo: st.SearchStrategy[float | None], margins: Margins) -> tuple[LatencyQuery, ...]:
+    return tuple(
+        LatencyQuery(
+            f"l{n}",
+            draw(st.sampled_from((('x_bucket{version="$version"}',), ('native{version="$version"}',)))),
+            draw(seconds),
+            draw(slo),
+            draw(st.sampled_from((1.0, 0.001))),
+            draw(policies(st.booleans(), margins)),
+        )
+        for n in range(draw(st.integers(0, 2)))
+    )
+
+
 @st.composite
 def specs(draw: st.DrawFn) -> AnalysisSpec:
     slo = st.none() | fractions
@@ -56,15 +102,15 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
     ratio, absolute = draw(st.floats(1, 50)), draw(st.floats(1e-6, 0.4))
     margins = Margins(ratio, absolute, ratio * 2, absolute * 2)
     increase = draw(st.floats(0, 5))
+    latency = replace(margins, rollback_increase=increase, promote_increase=increase * 2)
+    deciding = policies(st.booleans(), margins).map(lambda policy: replace(policy, dry_run=False))
     return AnalysisSpec(
         draw(url),
         tuple(
-            CounterQuery(f"c{n}", draw(selectors), draw(selectors), draw(slo)) for n in range(draw(st.integers(1, 3)))
+            CounterQuery(f"c{n}", draw(selectors), draw(selectors), draw(slo), draw(deciding))
+            for n in range(draw(st.integers(1, 3)))
         ),
-        tuple(
-            LatencyQuery(f"l{n}", ('x_bucket{version="$version"}',), draw(seconds), draw(slo))
-            for n in range(draw(st.integers(0, 2)))
-        ),
+        draw(latencies(slo, latency)),
         alpha=draw(fractions),
         beta=draw(fractions),
         min_canary_requests=draw(st.integers(1, 1_000_000)),
@@ -73,7 +119,7 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
         no_data_timeout_s=draw(seconds),
         window_s=draw(st.just(default_window_s) | st.floats(max(5.0, stale_s), 3_600)),
         errors=margins,
-        latency=replace(margins, rollback_increase=increase, promote_increase=increase * 2),
+        latency=latency,
         breaker=Breaker(draw(st.floats(1, 100)), draw(fractions), draw(fractions), draw(st.floats(0, 300))),
         block_s=draw(st.floats(0.5, 60)),
         settle_s=draw(st.floats(0, 30)),
@@ -81,6 +127,10 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
         errors_weight=draw(fractions),
         latency_weight=draw(fractions),
         traffic=Traffic(draw(fractions), draw(fractions), draw(st.floats(1, 100)), draw(seconds)),
+        gauges=draw(gauges()),
+        gauges_weight=draw(fractions),
+        names=draw(st.sampled_from(((), (RoleName("workload", "shop", "shop-canary"),)))),
+        ceiling=Ceiling(draw(st.floats(0, 10)), draw(st.floats(0, 10))),
     )
 
 

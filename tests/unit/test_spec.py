@@ -12,7 +12,18 @@ import yaml
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins, Traffic
+from analysis.model import (
+    AnalysisSpec,
+    Breaker,
+    Ceiling,
+    CounterQuery,
+    GaugeQuery,
+    LatencyQuery,
+    Margins,
+    Policy,
+    RoleName,
+    Traffic,
+)
 from controller.core.model import Application, CanaryPlan
 from controller.core.targets import (
     ExternalTarget,
@@ -304,9 +315,13 @@ KNOWN_FIELDS = {
     KubernetesTarget: 7,
     KubernetesRoute: 8,
     RouteObject: 2,
-    AnalysisSpec: 19,
-    CounterQuery: 4,
-    LatencyQuery: 4,
+    AnalysisSpec: 23,
+    CounterQuery: 5,
+    LatencyQuery: 6,
+    GaugeQuery: 6,
+    Policy: 5,
+    RoleName: 3,
+    Ceiling: 2,
     Margins: 6,
     Breaker: 4,
     Traffic: 4,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
 
 from tests.benchmarks.__main__ import machine
+from tests.benchmarks.analysis import cost
 from tests.benchmarks.analysis.judges import COMPARED, JUDGES
 from tests.benchmarks.analysis.run import run
 from tests.benchmarks.analysis.scenarios import HARMFUL, HEALTHY, SCENARIOS
@@ -22,12 +24,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--harmful", type=int, default=20, help="releases per harmful scenario")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--interval", type=int, default=0, help="of the scrapes, in whole seconds; 0: the scenario's")
+    parser.add_argument("--cost", action="store_true", help="what a pass costs, and nothing else")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     return parser.parse_args()
 
 
 def main() -> int:
     args = arguments()
+    if args.cost:
+        sys.stdout.write(f"measured on: {machine()}\n{json.dumps(dict(cost.run()), indent=2)}\n")
+        return 0
     names = [name for name in args.judges.split(",") if name]
     scenarios = list(SCENARIOS) if args.scenarios == "all" else args.scenarios.split(",")
     unknown = [*(set(names) - set(JUDGES)), *(set(scenarios) - set(SCENARIOS))]

@@ -10,7 +10,19 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from analysis.judge import judge, new_state, next_step
-from analysis.model import AnalysisSpec, Judgement, Outcome, Point, Reading, Readings, Role, Series, Verdict
+from analysis.model import (
+    AnalysisSpec,
+    Calibration,
+    Judgement,
+    Outcome,
+    Point,
+    Reading,
+    Readings,
+    Role,
+    Series,
+    Verdict,
+)
+from analysis.pod_history import calibrated
 from analysis.spec import parse_analysis
 
 Counters: TypeAlias = Mapping[str, Any]
@@ -18,6 +30,7 @@ Counters: TypeAlias = Mapping[str, Any]
 
 START_S = 1_000_000.0  # of the release on the judge's clock; any moment would do
 TOTAL, BAD, BUCKETS = 'requests{v="$role"}', 'errors{v="$role"}', 'seconds_bucket{v="$role"}'
+WINDOWS = 4  # of the history, to tell lasting differences between pods from noise
 SLOW_FRACTION = 0.01  # "p99 at most the limit" in words of the share of slow requests
 
 
@@ -35,14 +48,25 @@ def spec_of(context: Mapping[str, Any], analysis: Mapping[str, Any] | None = Non
 
 
 class ProductionJudge:
-    """One release. ``early`` promotes as soon as the judge allows it after the minimum bake, else at the horizon."""
+    """One release. ``early`` promotes as soon as the judge allows it after the minimum bake, else at the horizon.
 
-    def __init__(self, context: Mapping[str, Any], spec: AnalysisSpec, early: bool = False, bake_s: float = 300.0):
+    ``calibrate`` learns from the history of the pods, where there are pods, how much they differ for good.
+    """
+
+    def __init__(
+        self,
+        context: Mapping[str, Any],
+        spec: AnalysisSpec,
+        early: bool = False,
+        bake_s: float = 300.0,
+        calibrate: bool = True,
+    ) -> None:
         self.spec, self.early, self.bake_s = spec, early, bake_s
         self.horizon_s = float(context["horizon"])
         self.steps: list[tuple[float, float]] = list(context.get("weight_steps") or [(0.0, context["weight"])])
         self.state = new_state(START_S)
         self.series: dict[tuple[Role, str], dict[tuple[str, float | None], Series]] = {}
+        self.calibrate = calibrate
         self.step = 0
         self.verdict: Verdict | None = None
 
@@ -60,6 +84,8 @@ class ProductionJudge:
         if t < 0:
             return "continue"
         readings = self._readings(START_S + t)
+        if self.calibrate and pods and self.state.read_at_s is None:
+            self.state = new_state(START_S, self._calibration(readings))
         self._step_at(t)
         weight_pct = 100 * self.steps[self.step][1]
         self.state, self.verdict = judge(self.spec, self.state, readings, START_S + t, weight_pct)
@@ -68,6 +94,12 @@ class ProductionJudge:
         ripe = t >= self.horizon_s or (self.early and t >= self.steps[self.step][0] + self.bake_s)
         last = self.step == len(self.steps) - 1
         return "promote" if ripe and last and self.verdict.may_promote else "continue"
+
+    def _calibration(self, readings: Readings) -> Calibration:
+        """From the history before the start, in windows, as the controller does it with hours of the days before."""
+        first_s = min(one.points[0].at_s for item in readings.items for one in item.series)
+        length_s = (START_S - first_s) / WINDOWS
+        return calibrated(self.spec, readings, [first_s + n * length_s for n in range(WINDOWS + 1)])
 
     def _step_at(self, t: float) -> None:
         step = max(index for index, (from_s, _) in enumerate(self.steps) if from_s <= max(t, self.steps[0][0]))
@@ -95,9 +127,9 @@ class ProductionJudge:
         series = self.series.setdefault((role, metric), {})
         before = series.get((pod, le))
         if before is None:
-            series[pod, le] = Series(f"{pod} {le}", (point,), le, pod)
+            series[pod, le] = Series(f"{pod} {le}", (point,), le, pod, pod=pod)
         else:
-            series[pod, le] = Series(before.key, (*before.points[kept:], point), le, pod)
+            series[pod, le] = Series(before.key, (*before.points[kept:], point), le, pod, pod=pod)
 
 
 def _named(pods: Any) -> Iterator[tuple[str, Counters]]:
@@ -116,6 +148,11 @@ def factory(context: Mapping[str, Any]) -> ProductionJudge:
 def factory_early(context: Mapping[str, Any]) -> ProductionJudge:
     """The same, promoting as soon as the evidence suffices and the minimum bake is over."""
     return ProductionJudge(context, spec_of(context), early=True)
+
+
+def factory_plain(context: Mapping[str, Any]) -> ProductionJudge:
+    """Without calibration."""
+    return ProductionJudge(context, spec_of(context), calibrate=False)
 
 
 def tuned(**analysis: Any) -> Callable[[Mapping[str, Any]], ProductionJudge]:

@@ -9,7 +9,7 @@ from tests.benchmarks.analysis.run import Cell, Results
 from tests.benchmarks.analysis.scenarios import SCENARIOS
 
 NEVER = "never"
-OURS = ("interlock", "interlock-early")
+OURS = ("interlock", "interlock-early", "interlock-plain")
 
 
 def tables(results: Results, names: Sequence[str]) -> str:

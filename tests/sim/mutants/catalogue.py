@@ -17,7 +17,7 @@ SWITCH = "controller.runtime.killswitch"
 ADVANCE, BACK, CHECK = "controller.core.advance", "controller.core.back", "controller.core.check"
 DECIDE, EFFECTS, RULES = "controller.core.decide", "controller.core.effects", "controller.core.rules"
 GUARD, KEEPER, CONVERGE = "controller.guard.core", "controller.guard.keeper", "controller.guard.converge"
-TALLY, JUDGE = "analysis.tally", "analysis.judge"
+TALLY, JUDGING = "analysis.tally", "analysis.rules"
 STORE = "tests.fakes.store"
 
 
@@ -192,8 +192,8 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "no_data_advances",
         "missing readings are taken for a healthy canary",
-        (JUDGE, "    if not problems:\n        return None\n", "    if problems or True:\n        return None\n"),
-        (JUDGE, "    if silent_s <= view.spec.stale_after_s:\n", "    if True:\n"),
+        (JUDGING, "    if not view.problems:\n", "    if True:\n"),
+        (JUDGING, "    if silent_s <= view.spec.stale_after_s:\n", "    if True:\n"),
     ),
     _mutant(
         "ended_release_writes",

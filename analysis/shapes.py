@@ -1,0 +1,56 @@
+"""Single values of Prometheus' JSON: a sample, a number, a bound. What does not fit is an Odd; nothing is repaired."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from analysis.samples import Outcome, Point
+
+
+class Odd(Exception):
+    """A shape that no reading is made of."""
+
+    def __init__(self, outcome: Outcome, text: str) -> None:
+        super().__init__(text)
+        self.outcome, self.text = outcome, text
+
+
+def point_of(pair: object, signed: bool = False) -> Point:
+    """A pair of time and value. Counters are never negative."""
+    if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:
+        raise Odd(Outcome.NOT_A_VECTOR, "a sample is not a pair of time and value")
+    at_s, value = number_of(pair[0]), number_of(pair[1])
+    if math.isnan(value) or not math.isfinite(at_s):
+        raise Odd(Outcome.NOT_A_NUMBER, "a sample is NaN")
+    if math.isinf(value):
+        raise Odd(Outcome.INFINITE, "a sample is infinite")
+    if value < 0 and not signed:
+        raise Odd(Outcome.NOT_A_NUMBER, "a sample is negative, so this is not a counter")
+    return Point(at_s, value)
+
+
+def number_of(text: object) -> float:
+    try:
+        return float(text)  # type: ignore[arg-type]  # whatever it is, float() says whether it is a number
+    except (TypeError, ValueError):
+        raise Odd(Outcome.NOT_A_NUMBER, "a sample is not a number") from None
+
+
+def in_order(points: list[Point]) -> tuple[Point, ...]:
+    if any(later.at_s <= earlier.at_s for earlier, later in itertools.pairwise(points)):
+        raise Odd(Outcome.NOT_A_VECTOR, "samples are not in the order of time")
+    return tuple(points)
+
+
+def bound_of(text: object) -> float | None:
+    if text is None:
+        return None
+    try:
+        bound = float(str(text))
+    except ValueError:
+        raise Odd(Outcome.NOT_A_VECTOR, "a bucket's bound le is not a number") from None
+    if math.isnan(bound):
+        raise Odd(Outcome.NOT_A_VECTOR, "a bucket's bound le is NaN")
+    return bound
