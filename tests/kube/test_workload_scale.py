@@ -52,8 +52,12 @@ def test_scenario_24_a_canary_follows_stable_that_is_scaled_in_the_middle(shop: 
 def test_scenario_25_without_a_proxy_there_are_as_many_instances_as_the_route_will_take_in(shop: Shop) -> None:
     shop.app = application(shop.cluster.namespace, replicas_route=True)
     for share_pct, replicas in ((20, 1), (50, 4), (20, 1)):
-        shop.start_canary(V2, share_pct=share_pct)
-        assert len(shop.uids(SHOP_CANARY)) == replicas
+        shop.until(
+            lambda _, canary, r=replicas: (canary.wanted, canary.running) == (r, ((V2, r),)),  # type: ignore[misc]
+            f"{replicas} for {share_pct} %",
+            (CANARY, V2),
+            share_pct=share_pct,
+        )
 
 
 def test_scenario_26_a_new_version_and_a_new_size_at_once_do_not_get_in_each_others_way(shop: Shop) -> None:

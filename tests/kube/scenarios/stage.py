@@ -38,6 +38,7 @@ OLD, NEW, NEXT = "v1", "v2", "v3"
 SETTLE_S = 5.0
 """Of real time, for the cluster's controllers to come to rest; a busy machine needs a part of it."""
 POLL_S = 0.01
+BEFORE_PROMOTION = (Phase.PREPARING, Phase.PROGRESSING)
 
 
 def image_of(tag: str) -> str:
@@ -178,6 +179,12 @@ class Stage(World):
                 self.metrics.serve(role, round(total), round(bad))
             elif role is Role.CANARY:
                 self.metrics.forget(role)
+
+    def rising(self) -> list[int]:
+        """The weights that the users had before the promotion, each once when it changed. A share that counts instances
+        goes up and down while stable rolls, and both sides run the new version by then."""
+        before = [moment.live_pct for moment in self.history if moment.phase in BEFORE_PROMOTION]
+        return [pct for pct, _ in itertools.groupby(before) if pct]
 
     def _note(self) -> None:
         releases = self.memory.releases(Page(limit=1))
