@@ -64,7 +64,9 @@ class SmallLevel:
 
     def endpoint(self, who: str) -> Endpoint:
         # The helpers of the tests come in by the stand-ins' door: no fault is meant for them.
-        return Endpoint(self.server.url if who == TESTED else self.server.inner_url, self._tokens[who])
+        if who == TESTED:
+            return Endpoint(self.server.url, self._tokens[who])
+        return Endpoint(self.server.inner_url, self._tokens[who], direct=self.server.inside)
 
     def with_token(self, token: str) -> Endpoint:
         return Endpoint(self.server.url, token)

@@ -8,6 +8,7 @@ from tests.kube.cluster.small.access import MASTERS, Access, Identity
 from tests.kube.cluster.small.door import Door
 from tests.kube.cluster.small.faults import Faults
 from tests.kube.cluster.small.handling import Handling
+from tests.kube.cluster.small.inside import Inside
 from tests.kube.cluster.small.journal import Journal
 from tests.kube.cluster.small.kinds import Kinds
 from tests.kube.cluster.small.objects import Objects
@@ -26,6 +27,7 @@ class SmallServer:
         self._handling = Handling(kinds, objects, self.access, bookmark_every_s)
         for name in ("default", "kube-system"):
             self.store.put(("", "namespaces"), namespace(objects, name))
+        self.inside = Inside(self._handling)
         self._inner = Door(0, self._handling, Faults(), Journal())
         self._door: Door | None = Door(0, self._handling, self.faults, self.journal)
         self._port = self._door.port
