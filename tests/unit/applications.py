@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from analysis.model import AnalysisSpec, Breaker, CounterQuery, LatencyQuery, Margins, Traffic
-from controller.core.model import Application, CanaryPlan
+from controller.core.model import Application, CanaryPlan, Overload
 from controller.core.targets import (
     ExternalTarget,
     HaproxyRoute,
@@ -45,6 +45,7 @@ def plans(draw: st.DrawFn) -> CanaryPlan:
         drain_s=draw(st.floats(0, 3_600)),
         lease_s=draw(st.floats(max(3 * poll_s, 12 + 2 * poll_s), 3_600)),
         poll_s=poll_s,
+        overload=Overload(draw(st.integers(1, 100)), draw(st.floats(0, 600))),
     )
 
 
