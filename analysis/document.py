@@ -116,9 +116,11 @@ def _some(block: dict[str, Any]) -> dict[str, Any]:
 
 def duration(seconds: float) -> str | float:
     """``300.0`` becomes "5m"; a fraction of a second stays a number, which reads back exactly."""
-    if seconds < 1 or seconds != int(seconds):
-        return seconds
     whole = int(seconds)
+    if seconds != whole:
+        return seconds
+    if whole == 0:
+        return "0s"
     for unit, size in (("h", 3_600), ("m", 60)):
         if whole % size == 0:
             return f"{whole // size}{unit}"

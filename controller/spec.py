@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from analysis.document import analysis_document, duration, metrics_document
 from analysis.spec import SpecError, to_spec
-from controller.core.model import Application, CanaryPlan
+from controller.core.model import Application, CanaryPlan, Overload
 from controller.core.targets import (
     ExternalTarget,
     HaproxyRoute,
@@ -113,6 +113,7 @@ def _plan(block: CanaryBlock) -> CanaryPlan:
         drain_s=block.drain,
         lease_s=block.lease,
         poll_s=block.poll,
+        overload=Overload(block.overload.stable_ready, block.overload.wait),
     )
 
 
@@ -205,6 +206,7 @@ def _plan_document(plan: CanaryPlan) -> dict[str, Any]:
         "drain": duration(plan.drain_s),
         "lease": duration(plan.lease_s),
         "poll": duration(plan.poll_s),
+        "overload": {"stableReady": plan.overload.ready_pct, "wait": duration(plan.overload.wait_s)},
     }
 
 

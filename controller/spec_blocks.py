@@ -36,6 +36,8 @@ SLOW_PASS_S = 12.0
 SOCKET_PATH_BYTES_MAX = 107
 """What the kernel takes for the path of a Unix socket."""
 COMMAND_PARTS_MAX = 100
+OVERLOAD_WAIT_S_MAX = 600.0
+"""A canary that was found harmful keeps its traffic for so long at most."""
 NOT_YET = {
     "": {"onRollbackImpossible": "remove it: every release of this version can be rolled back or is refused"},
     "router": {"kubernetes": "use gatewayApi, istio, ingressNginx, traefik or replicas"},
@@ -164,6 +166,13 @@ class RouterBlock(ClusterRouters):
         return self
 
 
+class OverloadBlock(Block):
+    """Until when an automatic rollback waits for stable to be able to carry everything. No abort and no kill does."""
+
+    stable_ready: Percent = 100
+    wait: Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=OVERLOAD_WAIT_S_MAX)] = 0.0
+
+
 class CanaryBlock(Block):
     """The weights in percent, and the times that bound them."""
 
@@ -176,6 +185,7 @@ class CanaryBlock(Block):
     drain: Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=3_600)] = 30.0
     lease: Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=3_600)] = 120.0
     poll: Annotated[float, BeforeValidator(parse_duration), Field(ge=0.05, le=300)] = 5.0
+    overload: OverloadBlock = OverloadBlock()
 
     @model_validator(mode="after")
     def _plan(self) -> CanaryBlock:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from controller.core.explain import counted
-from controller.core.model import HaltCause, Phase, Release
+from controller.core.model import Phase, Release
 from controller.ports import Page, PortError, Store
 from controller.runtime.killswitch import KillSwitch
 from gates.kill import Engagement, KillAnswerKind, KillState, Scope, ScopeKind, Target, answer, covers
@@ -22,7 +22,7 @@ def halted_under(store: Store, scope: Scope) -> tuple[Release, ...]:
         found = store.releases(Page(limit=HALTED_MAX), phase=Phase.HALTED)
     except PortError:
         return ()
-    return tuple(r for r in found if r.halt is not HaltCause.STABLE_DOWN and covers(scope, _target(r)))
+    return tuple(r for r in found if (r.halt is None or r.halt.by_kill) and covers(scope, _target(r)))
 
 
 def let_go(kills: KillSwitch, released: Engagement, halted: Sequence[Release]) -> str:

@@ -8,7 +8,16 @@ from analysis.model import Judgement
 from controller.core.effects import AT_ZERO
 from controller.core.model import HaltCause, IntentKind, Observation, Phase, Reason, Release
 from controller.core.moves import ENDED
-from controller.core.scene import CARRIES, Scene, hold, roll_back, roll_back_by_itself, stable_down, to
+from controller.core.scene import (
+    CARRIES,
+    Scene,
+    hold,
+    kept_from_stable,
+    roll_back,
+    roll_back_by_itself,
+    stable_down,
+    to,
+)
 from gates.kill import KillAnswerKind
 
 NOT_HARM = frozenset({AT_ZERO, "lease_expired", "found_lower"})
@@ -148,11 +157,8 @@ def rule_halted(scene: Scene) -> Release | None:
     release, seen = scene.release, scene.seen
     if release.phase is not Phase.HALTED:
         return None
-    if release.halt is HaltCause.STABLE_DOWN:
-        assert release.cause is not None
-        if seen.stable is not None and seen.canary is not None and (seen.stable.ready_any or not seen.canary.ready_any):
-            return roll_back(release, release.cause, scene.now_s)
-        return hold(scene, stable_down(release.cause))
+    if release.halt is not None and not release.halt.by_kill:
+        return _kept_back(scene)
     if seen.kill.kind is KillAnswerKind.UNREADABLE:
         return hold(scene, Reason("kill_unreadable", seen.kill.text))
     if release.cause is not None:
@@ -178,6 +184,25 @@ def rule_halted(scene: Scene) -> Release | None:
         bypassed=(),
         attempt=release.attempt + 1,
     )
+
+
+def _kept_back(scene: Scene) -> Release:
+    """A harmful canary that kept its traffic because stable could not serve it: back as soon as stable can."""
+    release, seen = scene.release, scene.seen
+    assert release.cause is not None
+    if seen.stable is None or seen.canary is None:
+        until_s = release.entered_at_s + release.app.canary.overload.wait_s
+        if release.halt is not HaltCause.STABLE_SHORT:
+            return hold(scene, stable_down(release.cause))
+        if scene.now_s >= until_s:
+            return roll_back(release, release.cause, scene.now_s)
+        text = f"{release.cause.text}; not rolled back yet: the instances cannot be read"
+        return hold(scene, Reason("stable_short", text, until_s))
+    kept = kept_from_stable(scene, release.cause, release.entered_at_s)
+    if kept is None:
+        return roll_back(release, release.cause, scene.now_s)
+    halt, reason = kept
+    return hold(scene, reason, halt=halt)
 
 
 def rule_marked(scene: Scene) -> Release | None:

@@ -29,6 +29,21 @@ class HaltCause(StrEnum):
     KILL_HALT = "kill_halt"
     KILL_REVERT = "kill_revert"
     STABLE_DOWN = "stable_down"
+    STABLE_SHORT = "stable_short"
+
+    @property
+    def by_kill(self) -> bool:
+        return self in (HaltCause.KILL_HALT, HaltCause.KILL_REVERT)
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """What an automatic rollback does when stable is too small for all the traffic: it waits at most ``wait_s`` until
+    ``ready_pct`` of stable's instances are ready, and then goes back all the same. With 0 it never waits. What a person
+    or a kill asks for never does."""
+
+    ready_pct: int = 100
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class CanaryPlan:
     drain_s: float = 30.0
     lease_s: float = 120.0
     poll_s: float = 5.0
+    overload: Overload = Overload()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +203,8 @@ class RoleState:
     """The instances of one role: how many are wanted, and how many of each version run and are ready.
 
     ``foreign`` is the version that somebody else put in this role's place while a release was running. ``settling``:
-    whoever runs the instances says that they are not all as they should be yet.
+    whoever runs the instances says that they are not all as they should be yet. ``full`` is how many carried all of the
+    traffic when the release began, where something else may have taken some away since.
     """
 
     wanted: int
@@ -196,6 +213,12 @@ class RoleState:
     note: str = ""
     foreign: str | None = None
     settling: bool = False
+    full: int = 0
+
+    def missing(self, ready_pct: int) -> int:
+        """How many more have to be ready until ``ready_pct`` of those that carry everything are."""
+        needed = -(-max(self.wanted, self.full) * ready_pct // 100)
+        return max(0, needed - self.ready_any)
 
     def ready_of(self, version: str | None) -> int:
         return sum(count for name, count in self.ready if name == version)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analysis.model import Verdict
+from controller.core.explain import counted
 from controller.core.model import HaltCause, Observation, Phase, Reason, Release
 from controller.core.moves import MOVES
 
@@ -94,13 +95,29 @@ def roll_back(release: Release, cause: Reason, now_s: float) -> Release:
 
 
 def roll_back_by_itself(scene: Scene, cause: Reason) -> Release:
-    """An automatic rollback. It halts instead when stable has no ready instance and the canary has some."""
-    release, stable, canary = scene.release, scene.seen.stable, scene.seen.canary
-    only_canary = stable is not None and stable.ready_any == 0 and canary is not None and canary.ready_any > 0
-    if not only_canary or release.stable is None:
+    """An automatic rollback. It halts instead when stable has no ready instance and the canary has some, and for a
+    while when stable is too small and the plan says to wait."""
+    release = scene.release
+    kept = kept_from_stable(scene, cause, scene.now_s)
+    if kept is None or release.stable is None:
         return roll_back(release, cause, scene.now_s)
-    reason = stable_down(cause)
-    return to(release, Phase.HALTED, reason, scene.now_s, halt=HaltCause.STABLE_DOWN, cause=cause, intent=None)
+    halt, reason = kept
+    return to(release, Phase.HALTED, reason, scene.now_s, halt=halt, cause=cause, intent=None)
+
+
+def kept_from_stable(scene: Scene, cause: Reason, since_s: float) -> tuple[HaltCause, Reason] | None:
+    """Why a harmful canary keeps its traffic for now, since stable could not serve it; None when it goes back."""
+    release, stable, canary = scene.release, scene.seen.stable, scene.seen.canary
+    if stable is None or canary is None or canary.ready_any == 0:
+        return None
+    if stable.ready_any == 0:
+        return HaltCause.STABLE_DOWN, stable_down(cause)
+    overload = release.app.canary.overload
+    missing, until_s = stable.missing(overload.ready_pct), since_s + overload.wait_s
+    if release.weight_pct == 0 or missing == 0 or scene.now_s >= until_s:
+        return None
+    text = f"stable has {counted(stable.ready_any, 'ready instance')} and needs {missing} more to carry everything"
+    return HaltCause.STABLE_SHORT, Reason("stable_short", f"{cause.text}; not rolled back yet: {text}", until_s)
 
 
 def stable_down(cause: Reason) -> Reason:

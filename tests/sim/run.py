@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from controller.core.model import HaltCause, IntentKind, Phase, Release
+from controller.core.model import IntentKind, Phase, Release
 from controller.core.moves import ENDED
 from controller.ports import Page, Store
 from tests.sim.faults import Fault
@@ -155,7 +155,7 @@ def _held(sim: Simulation, release: Release) -> bool:
     route = sim.world.router.record(release.app.haproxy.backend)
     pressed = bool(sim.oracles.pressed()) or bool(route is not None and route.halts)
     stuck = release.phase is Phase.PENDING or release.phase is Phase.HALTED
-    return pressed and stuck and release.halt is not HaltCause.STABLE_DOWN
+    return pressed and stuck and (release.halt is None or release.halt.by_kill)
 
 
 def clean_up(sim: Simulation) -> None:

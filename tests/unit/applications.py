@@ -18,7 +18,7 @@ from analysis.model import (
     RoleName,
     Traffic,
 )
-from controller.core.model import Application, CanaryPlan
+from controller.core.model import Application, CanaryPlan, Overload
 from controller.core.targets import (
     ExternalTarget,
     HaproxyRoute,
@@ -56,6 +56,7 @@ def plans(draw: st.DrawFn) -> CanaryPlan:
         drain_s=draw(st.floats(0, 3_600)),
         lease_s=draw(st.floats(max(3 * poll_s, 12 + 2 * poll_s), 3_600)),
         poll_s=poll_s,
+        overload=Overload(draw(st.integers(1, 100)), draw(st.floats(0, 600))),
     )
 
 

@@ -24,7 +24,7 @@ from analysis.model import (
     RoleName,
     Traffic,
 )
-from controller.core.model import Application, CanaryPlan
+from controller.core.model import Application, CanaryPlan, Overload
 from controller.core.targets import (
     ExternalTarget,
     HaproxyRoute,
@@ -173,6 +173,9 @@ def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[
         (a_document(router={"traefik": {"traefikService": "s"}, "replicas": {}}), "router", "exactly one of"),
         (a_document(trigger="deployment"), "", "needs target.kubernetes"),
         (in_cluster(canaryName="shop"), "target.kubernetes", "another name"),
+        (a_document(canary={"steps": [5], "overload": {"stableReady": 0}}), "canary.overload.stableReady", "greater"),
+        (a_document(canary={"steps": [5], "overload": {"wait": "11m"}}), "canary.overload.wait", "less than"),
+        (a_document(canary={"steps": [5], "overload": {"then": "hold"}}), "canary.overload.then", "no such field"),
         (in_cluster(service="shop-canary"), "target.kubernetes", "another name"),
         (in_cluster(deployment="s" * 60), "target.kubernetes", "Set canaryName"),
         (in_cluster(service="shop.web"), "target.kubernetes.service", "lower-case"),
@@ -308,7 +311,8 @@ def test_any_bytes_give_a_clear_refusal(raw: bytes) -> None:
 
 KNOWN_FIELDS = {
     Application: 6,
-    CanaryPlan: 9,
+    CanaryPlan: 10,
+    Overload: 2,
     HaproxyRoute: 6,
     ProcessesTarget: 10,
     ExternalTarget: 5,

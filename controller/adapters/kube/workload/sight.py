@@ -182,6 +182,7 @@ def stable_state(sight: Sight, trouble: str = "") -> RoleState:
         or guarded.behind,
         foreign=foreign_version(sight),
         settling=not guarded.rolled_out,
+        full=records.stable.replicas if (records := sight.records) is not None and records.stable.autoscaled else 0,
     )
 
 
