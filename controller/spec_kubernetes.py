@@ -68,9 +68,16 @@ class KubernetesBlock(Block):
                 "the canary cannot be called like the Deployment with -canary behind it: a Service's name has at most "
                 "63 lower-case letters, digits and dashes. Set canaryName"
             )
-        if self.canary_name in (self.deployment, self.service):
-            raise ValueError("canaryName must be another name than the Deployment's and the Service's")
+        if self.canary() in (self.deployment, self.service):
+            raise ValueError(
+                "canaryName (the Deployment's with -canary behind it if not given) must be another name than the "
+                "Deployment's and the Service's"
+            )
         return self
+
+    def canary(self) -> str:
+        """What the canary's Deployment and Service are called."""
+        return self.canary_name or self.deployment + CANARY_SUFFIX
 
 
 class HeaderBlock(Block):
@@ -194,7 +201,7 @@ def kubernetes_target(block: KubernetesBlock, trigger: str) -> KubernetesTarget:
         block.namespace,
         block.deployment,
         block.service,
-        block.canary_name or block.deployment + CANARY_SUFFIX,
+        block.canary(),
         block.container,
         block.pin_secrets,
         Trigger(trigger),

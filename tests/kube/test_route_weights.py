@@ -3,6 +3,7 @@ nothing. Scenarios 27 and 29, and the routers' habits of deleting or rewriting w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -50,6 +51,16 @@ def test_what_is_given_back_holds_nothing_of_ours_and_giving_it_back_again_is_do
         assert stage.cluster.find("leases", "interlock-shop") is None
         if stage.kit.kind in OWN:
             assert stage.cluster.find(stage.kit.plural, stage.kit.carrier) is None
+
+
+def test_the_record_names_the_canarys_service_so_that_a_policy_need_not_guess_it(stage: RouteStage) -> None:
+    route = stage.at(10)
+    assert stage.note()["canary"] == CANARY
+    old = {key: value for key, value in stage.note().items() if key != "canary"}
+    stage.cluster.patch(stage.kit.plural, stage.kit.carrier, {"metadata": {"annotations": {ROUTE: json.dumps(old)}}})
+    stage.write(stage.router.read(stage.app), 10)
+    assert stage.note() == {**old, "canary": CANARY}, "one that was written without it gets it with the next write"
+    assert stage.router.read(stage.app).revision == route.revision
 
 
 def test_the_same_write_again_sends_nothing(stage: RouteStage) -> None:

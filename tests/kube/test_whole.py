@@ -3,6 +3,7 @@ back. Only the metrics are away, so that nothing here rises: what rises is shown
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from controller.core.model import Phase
 from controller.main import RunningNode, build
 from controller.ports import Page
+from controller.runtime.node import KILL_SYNC_S
 from controller.settings import Settings
 from controller.wishes import Submission
 from gates.kill import Verb, parse_scope
@@ -20,6 +22,8 @@ from tests.kube.cluster.raw import Raw
 
 DIGEST = "@sha256:" + "a" * 64
 LATE_S = 20.0
+BEATS_S = KILL_SYNC_S + 1.0
+"""Every heartbeat that could look at an application has beaten once by then."""
 
 
 @pytest.fixture
@@ -100,3 +104,16 @@ def test_a_deleted_object_gives_the_deployment_back_as_it_serves(cluster: Cluste
     assert {pod["metadata"]["uid"] for pod in cluster.pods()} == pods
     annotations = cluster.get("httproutes", "shop")["metadata"].get("annotations") or {}
     assert "interlock.dev/route" not in annotations
+
+
+@pytest.mark.timeout(90)
+def test_an_application_at_rest_costs_no_call_whatever_beats(cluster: Cluster, node: RunningNode) -> None:
+    registered(cluster, node)
+    cluster.wait(lambda: accepted(cluster) == "True", "its status says so", LATE_S)
+
+    def calls_of_a_round() -> list[tuple[str, str]]:
+        before = len(cluster.calls())
+        threading.Event().wait(BEATS_S)
+        return [(call.verb, call.resource) for call in cluster.calls()[before:] if call.verb != "watch"]
+
+    cluster.wait(lambda: not calls_of_a_round(), "a round without a call", 3 * BEATS_S)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.adapters.kube.workload.selectors import matches, of_map
+from controller.adapters.kube.workload.selectors import matches, of_map, text_of
 from controller.ports import Refused
 from tests.kube.cluster import builders
 from tests.kube.cluster.cluster import Cluster
@@ -57,13 +57,26 @@ def test_nothing_of_stables_chooses_a_canarys_pod_and_the_canarys_service_none_o
         shop.cluster.apply(budget(f"pdb-{number}", selector))
     shop.cluster.apply(autoscaler())
     shop.start_canary(V2, share_pct=50)
-    stable, canary = shop.pods(), shop.pods(SHOP_CANARY)
+    stable, canary = names(shop.pods()), names(shop.pods(SHOP_CANARY))
     assert (len(stable), len(canary)) == (4, 2)
     for whose, selector in choosers(shop).items():
-        assert not [name_of(pod) for pod in canary if matches(selector, labels_of(pod))], whose
-        assert all(matches(selector, labels_of(pod)) for pod in stable), whose
-    own = of_map(shop.cluster.get("services", SHOP_CANARY)["spec"]["selector"])
-    assert [name_of(pod) for pod in shop.cluster.pods() if matches(own, labels_of(pod))] == [name_of(p) for p in canary]
+        assert names(shop.cluster.pods(text_of(selector))) == stable, whose
+    own = shop.cluster.get("services", SHOP_CANARY)["spec"]["selector"]
+    assert names(shop.cluster.pods(text_of(of_map(own)))) == canary
+    shop.cluster.wait(
+        lambda: (len(addresses(shop, SHOP)), len(addresses(shop, SHOP_CANARY))) == (4, 2),
+        "each Service has the endpoints of its own pods alone",
+    )
+    assert not addresses(shop, SHOP) & addresses(shop, SHOP_CANARY)
+
+
+def names(pods: list[Raw]) -> list[str]:
+    return sorted(name_of(pod) for pod in pods)
+
+
+def addresses(shop: Shop, service: str) -> set[str]:
+    slices = shop.cluster.list("endpointslices", f"kubernetes.io/service-name={service}")
+    return {address for one in slices for each in one.get("endpoints") or [] for address in each["addresses"]}
 
 
 def test_of_several_labels_only_what_has_to_differ_does(cluster: Cluster) -> None:

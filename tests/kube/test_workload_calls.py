@@ -47,6 +47,7 @@ def watched(shop: Shop) -> Iterator[Cache[bool]]:
 def test_an_application_at_rest_costs_no_call_at_all(shop: Shop) -> None:
     with watched(shop) as made:
         shop.restart(made)
+        shop.ensure(CANARY, None)
         since_s = time.monotonic()
         for _ in range(50):
             shop.workload.ensure(shop.app, CANARY, None, 1)

@@ -21,7 +21,7 @@ def shop(cluster: Cluster) -> Iterator[Shop]:
         yield shop
 
 
-def test_scenario_1_an_existing_deployment_is_adopted_without_a_restart_or_a_change(shop: Shop) -> None:
+def test_scenario_1_an_existing_deployment_is_adopted_by_one_label_and_without_a_restart(shop: Shop) -> None:
     before, uids = shop.deployment(), shop.uids()
     assert shop.workload.running(shop.app) == V1
     stable, canary = shop.observe()
@@ -31,6 +31,39 @@ def test_scenario_1_an_existing_deployment_is_adopted_without_a_restart_or_a_cha
     after = shop.deployment()
     assert (after["metadata"]["generation"], shop.uids()) == (before["metadata"]["generation"], uids)
     assert after["metadata"]["annotations"] == before["metadata"]["annotations"]
+    assert after["metadata"]["labels"] == (before["metadata"].get("labels") or {}) | {
+        "interlock.dev/application": "shop"
+    }
+
+
+def owner(shop: Shop, name: str = SHOP) -> str | None:
+    """Whose the Deployment says it is."""
+    labels = shop.deployment(name)["metadata"].get("labels") or {}
+    return labels.get("interlock.dev/application")
+
+
+def test_an_application_whose_deployment_is_not_there_yet_adopts_it_when_it_is(shop: Shop) -> None:
+    shop.change(deployment="later", canary_name="later-canary")
+    shop.ensure(CANARY, None)
+    shop.cluster.apply(builders.deployment("later", replicas=1))
+    shop.ensure(CANARY, None)
+    assert owner(shop, "later") == "shop"
+
+
+def test_giving_up_takes_the_label_away_but_none_of_another_application(shop: Shop) -> None:
+    shop.ensure(CANARY, None)
+    shop.workload.forget(shop.app)
+    assert owner(shop) is None
+    shop.cluster.patch("deployments", SHOP, {"metadata": {"labels": {"interlock.dev/application": "till"}}})
+    shop.workload.forget(shop.app)
+    assert owner(shop) == "till"
+    shop.ensure(CANARY, None)
+    assert owner(shop) == "shop", "it is taken in again"
+
+
+def test_a_release_of_an_application_that_never_rested_labels_stable_too(shop: Shop) -> None:
+    shop.start_canary(V2)
+    shop.until(lambda _, __: owner(shop) == "shop", "stable says whose it is", (CANARY, V2), share_pct=25)
 
 
 def test_from_canary_to_promotion_stable_is_not_touched_before_its_time(shop: Shop) -> None:
@@ -177,7 +210,7 @@ def test_an_application_is_given_up_without_a_restart_and_without_a_trace(shop: 
     uids = shop.uids()
     shop.workload.forget(shop.app)
     deployment = shop.deployment()
-    assert not [key for key in deployment["metadata"]["annotations"] if key.startswith("interlock.dev/")]
+    assert not [key for key in deployment["metadata"].get("annotations") or {} if key.startswith("interlock.dev/")]
     assert shop.uids() == uids
     ours = "app.kubernetes.io/managed-by=interlock"
     for kind in ("deployments", "services", "configmaps", "controllerrevisions"):

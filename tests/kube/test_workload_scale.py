@@ -52,8 +52,12 @@ def test_scenario_24_a_canary_follows_stable_that_is_scaled_in_the_middle(shop: 
 def test_scenario_25_without_a_proxy_there_are_as_many_instances_as_the_route_will_take_in(shop: Shop) -> None:
     shop.app = application(shop.cluster.namespace, replicas_route=True)
     for share_pct, replicas in ((20, 1), (50, 4), (20, 1)):
-        shop.start_canary(V2, share_pct=share_pct)
-        assert len(shop.uids(SHOP_CANARY)) == replicas
+        shop.until(
+            lambda _, canary, r=replicas: (canary.wanted, canary.running) == (r, ((V2, r),)),  # type: ignore[misc]
+            f"{replicas} for {share_pct} %",
+            (CANARY, V2),
+            share_pct=share_pct,
+        )
 
 
 def test_scenario_26_a_new_version_and_a_new_size_at_once_do_not_get_in_each_others_way(shop: Shop) -> None:
@@ -86,6 +90,25 @@ def test_what_an_autoscaler_took_from_stable_is_given_back_once_on_the_way_back(
     for _ in range(3):
         shop.ensure(STABLE, V1)
     assert wanted(shop, SHOP) == 3
+
+
+def test_an_autoscaler_that_shrinks_stable_leaves_the_canary_what_its_share_needs(shop: Shop) -> None:
+    shop.cluster.apply(autoscaler())
+    shop.start_canary(V2, share_pct=50)
+    scale(shop, 2)
+    shop.restart()
+    shop.ensure(CANARY, V2, 50)
+    assert wanted(shop) == 2
+    scale(shop, 8)
+    shop.until(lambda _, canary: canary.wanted == 4, "it grows with stable", (CANARY, V2), share_pct=50)
+
+
+def test_a_canary_does_not_shrink_when_stable_is_scaled_to_nothing(shop: Shop) -> None:
+    shop.start_canary(V2, share_pct=75)
+    scale(shop, 0)
+    shop.restart()
+    shop.ensure(CANARY, V2, 75)
+    assert wanted(shop) == 3
 
 
 def test_what_a_person_took_from_stable_stays_taken(shop: Shop) -> None:

@@ -105,15 +105,18 @@ def test_what_is_missing_is_named_before_a_release_begins(shop: Shop, kind: str,
             ask()
 
 
-def test_without_its_deployment_stable_is_seen_as_gone_and_never_as_settled(shop: Shop) -> None:
-    shop.start_canary(V2)
+def test_without_its_deployment_stable_is_seen_as_gone_and_the_canary_stays_as_it_is(shop: Shop) -> None:
+    shop.start_canary(V2, share_pct=75)
     shop.cluster.delete("deployments", SHOP)
     shop.until(lambda stable, _: stable.ready_any == 0, "stable is gone")
     stable, canary = shop.observe()
-    assert (stable.settled_on(V1), canary.ready_of(V2)) == (False, 1)
+    assert (stable.settled_on(V1), canary.ready_of(V2)) == (False, 3)
     assert stable.note.startswith("there is no Deployment shop")
-    with pytest.raises(Refused, match="there is no Deployment shop"):
-        shop.workload.ensure(shop.app, STABLE, V2, 1)
+    shop.restart()
+    for role in (STABLE, CANARY):
+        with pytest.raises(Refused, match="there is no Deployment shop"):
+            shop.workload.ensure(shop.app, role, V2, 1, 75)
+    assert shop.canary().ready_of(V2) == 3
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,6 @@ class Shop:
         what: str,
         *wanted: tuple[Role, str | None],
         share_pct: int = 100,
-        timeout_s: float = 8.0,
     ) -> tuple[RoleState, RoleState]:
         """Pass after pass, observing first, until both roles are so."""
         seen: list[tuple[RoleState, RoleState]] = []
@@ -94,7 +93,7 @@ class Shop:
             return False
 
         try:
-            self.cluster.wait(passed, what, timeout_s)
+            self.cluster.wait(passed, what)
         except AssertionError as error:
             raise AssertionError(f"{error}; last seen: {seen[-1]}") from None
         return seen[-1]

@@ -173,6 +173,7 @@ def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[
         (a_document(router={"traefik": {"traefikService": "s"}, "replicas": {}}), "router", "exactly one of"),
         (a_document(trigger="deployment"), "", "needs target.kubernetes"),
         (in_cluster(canaryName="shop"), "target.kubernetes", "another name"),
+        (in_cluster(service="shop-canary"), "target.kubernetes", "another name"),
         (in_cluster(deployment="s" * 60), "target.kubernetes", "Set canaryName"),
         (in_cluster(service="shop.web"), "target.kubernetes.service", "lower-case"),
         (a_document(router={}), "router", "exactly one of"),

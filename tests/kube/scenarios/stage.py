@@ -38,6 +38,7 @@ OLD, NEW, NEXT = "v1", "v2", "v3"
 SETTLE_S = 5.0
 """Of real time, for the cluster's controllers to come to rest; a busy machine needs a part of it."""
 POLL_S = 0.01
+BEFORE_PROMOTION = (Phase.PREPARING, Phase.PROGRESSING)
 
 
 def image_of(tag: str) -> str:
@@ -179,10 +180,16 @@ class Stage(World):
             elif role is Role.CANARY:
                 self.metrics.forget(role)
 
+    def rising(self) -> list[int]:
+        """The weights that the users had before the promotion, each once when it changed. A share that counts instances
+        goes up and down while stable rolls, and both sides run the new version by then."""
+        before = [moment.live_pct for moment in self.history if moment.phase in BEFORE_PROMOTION]
+        return [pct for pct, _ in itertools.groupby(before) if pct]
+
     def _note(self) -> None:
         releases = self.memory.releases(Page(limit=1))
         phase: Phase | None = releases[0].phase if releases else None
-        # The share as the cluster came to rest with it: one that counts instances means nothing in the middle of a roll.
+        # The share as the cluster came to rest with it: counted instances say nothing in the middle of a roll.
         self.history.append(Moment(self.clock.now_s(), phase, self.rested_pct, len(self.pods(Role.CANARY))))
 
 

@@ -64,7 +64,7 @@ def test_a_new_version_and_a_new_number_of_replicas_at_once_skip_no_step(stage: 
     stage.deploy()
     stage.cluster.patch("deployments", STABLE, {"spec": {"replicas": stage.kit.replicas + 1}})
     stage.until_phase(Phase.SUCCEEDED)
-    assert len([weight for weight in stage.weights() if weight]) == 3
+    assert len(stage.rising()) == 3
     assert len(stage.running(Role.STABLE)) == stage.kit.replicas + 1
 
 

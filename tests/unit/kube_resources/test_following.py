@@ -40,6 +40,7 @@ def test_a_change_that_was_there_before_the_object_is_a_release_too(stage: Stage
 
 def test_a_promoted_template_is_done(shop: Stage) -> None:
     template(shop, V2)
+    shop.move(shop.newest().id, Phase.PROMOTING)
     shop.move(shop.newest().id, Phase.SUCCEEDED)
     shop.settle()
     assert ready(shop)[0] == "Serving"

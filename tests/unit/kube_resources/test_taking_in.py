@@ -240,6 +240,26 @@ def test_what_cannot_be_given_back_keeps_the_old_registration_and_says_why(stage
     assert deployment_of(stage) == "shop"
 
 
+def test_what_could_not_be_given_back_is_tried_again_without_an_edit(stage: Stage) -> None:
+    stage.cluster.put()
+    stage.settle()
+    stage.router.fail(Unavailable("the API server cannot be reached"), "forget")
+    stage.cluster.put(document=spec("till"))
+    stage.settle()
+    stage.router.heal()
+    stage.beat(10)
+    assert (accepted(stage), deployment_of(stage)) == (("True", "Registered"), "till")
+
+
+def test_a_spec_with_mistakes_is_not_looked_at_again_until_it_is_edited(stage: Stage) -> None:
+    stage.cluster.put(document=BAD)
+    stage.settle()
+    looks: list[object] = []
+    stage.store.watch("application", looks.append)
+    stage.beat(50)
+    assert looks == []
+
+
 def test_a_target_that_was_changed_in_the_middle_of_a_release_waits_for_its_end(stage: Stage) -> None:
     stage.cluster.put()
     stage.settle()

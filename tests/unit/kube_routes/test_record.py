@@ -25,7 +25,7 @@ from controller.ports import Conflict, Fenced, Halted, Refused, RouteWrite
 
 WHERE = "HTTPRoute shop/web"
 KILL = Mark(None, "killed", "smoke", "k-1")
-FULL = Record(3, 9, 25, "r1", (KILL,), Mark("r1", "aborted", "by ann"), 2, ((None, True), (7, False)))
+FULL = Record(3, 9, 25, "r1", (KILL,), Mark("r1", "aborted", "by ann"), 2, ((None, True), (7, False)), "next")
 
 
 def raw(text: str) -> dict[str, object]:
@@ -61,6 +61,7 @@ def test_an_object_without_the_annotation_carries_no_record() -> None:
         encode_record(FULL).replace('"epoch":3', '"epoch":-1'),
         encode_record(FULL).replace('"r1"', "1"),
         encode_record(FULL).replace('[{"rel', '["x",{"rel'),
+        encode_record(FULL).replace('"next"', "1"),
         encode_record(FULL)[:-3],
     ],
 )

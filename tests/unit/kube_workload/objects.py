@@ -11,7 +11,7 @@ from controller.adapters.kube.workload.names import PROMOTED, PROMOTION, our_lab
 from controller.adapters.kube.workload.records import Made, Promotion, Started, encode_promotion, kept_of
 from controller.adapters.kube.workload.seen import Deployed, ReplicaSetSeen, deployed, replica_set
 from controller.adapters.kube.workload.sight import Sight
-from controller.adapters.kube.workload.versions import canonical, with_version
+from controller.adapters.kube.workload.versions import canonical, digest_of, template_text, with_version
 from controller.core.targets import KubernetesTarget, Trigger
 
 V1, V2, V3 = "registry.test/shop:v1", "registry.test/shop:v2", "registry.test/shop:v3"
@@ -22,6 +22,12 @@ BY_TEMPLATE = replace(TARGET, trigger=Trigger.DEPLOYMENT)
 def template(image: str = V1, **spec: Any) -> Raw:
     containers = [{"name": "main", "image": image}, {"name": "sidecar", "image": "registry.test/proxy:9"}]
     return {"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": containers, **spec}}
+
+
+OLD, NEW, THIRD = template(V1), template(V2), template(V3)
+D1, D2, D3 = digest_of(OLD), digest_of(NEW), digest_of(THIRD)
+T1, T2, T3 = (template_text(one, None) for one in (OLD, NEW, THIRD))
+BACK = Promotion("uid-of-shop-canary", D1, back=True)
 
 
 def raw_deployment(

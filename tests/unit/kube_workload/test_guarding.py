@@ -11,10 +11,19 @@ from controller.adapters.kube.workload.guarding import CLAIM, Move, is_way_back,
 from controller.adapters.kube.workload.names import EPOCH, PROMOTED
 from controller.adapters.kube.workload.records import Promotion, kept_of
 from controller.adapters.kube.workload.seen import Deployed
-from controller.adapters.kube.workload.versions import canonical, digest_of, template_text
+from controller.adapters.kube.workload.versions import canonical
 from controller.ports import Refused
 from tests.unit.kube_workload.objects import (
+    BACK,
     BY_TEMPLATE,
+    D1,
+    D2,
+    D3,
+    NEW,
+    OLD,
+    T1,
+    T2,
+    THIRD,
     V1,
     V2,
     V3,
@@ -22,13 +31,9 @@ from tests.unit.kube_workload.objects import (
     forward,
     guarded,
     sight,
-    template,
     the_canary,
 )
 
-OLD, NEW, THIRD = template(V1), template(V2), template(V3)
-D1, D2, D3 = digest_of(OLD), digest_of(NEW), digest_of(THIRD)
-BACK = Promotion("uid-of-shop-canary", D1, back=True)
 OF_ANOTHER = Promotion("uid-of-an-earlier-one", D2)
 CLAIMED = {EPOCH: "1"}
 
@@ -107,7 +112,6 @@ def test_the_way_back_is_that_of_this_release() -> None:
     assert not is_way_back(sight(guarded(OLD)), V1)
 
 
-T1, T2, T3 = (template_text(one, None) for one in (OLD, NEW, THIRD))
 RUNS_OLD, RUNS_NEW, RUNS_BOTH = (
     (a_set("a", OLD, 4),),
     (a_set("a", OLD, 0), a_set("b", NEW, 4, 2)),

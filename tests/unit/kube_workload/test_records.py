@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from controller.adapters.kube.workload.names import CANARY, PROMOTION, STABLE, TEMPLATE, revision_name
@@ -24,7 +27,7 @@ from controller.adapters.kube.workload.records import (
 )
 from tests.unit.kube_workload.objects import V1, V2, template
 
-STARTED = Started(kept_of("shop", V1, template(V1)), 4, 3)
+STARTED = Started(kept_of("shop", V1, template(V1)), 4, 3, autoscaled=True)
 MADE = Made(
     kept_of("shop", V2, template(V2)), 3, {"app": "shop-canary", "tier": None}, {Source("ConfigMap", "a"): "a-1"}
 )
@@ -35,6 +38,14 @@ def test_a_release_is_read_again_as_it_was_written() -> None:
     found = records_in(notes)
     assert found is not None
     assert (found.stable, found.canary, found.template) == (STARTED, MADE, "abc")
+
+
+def test_a_record_of_the_version_before_knew_nothing_of_autoscalers() -> None:
+    told = json.loads(encode_started(STARTED))
+    del told["autoscaled"]
+    found = records_in({STABLE: json.dumps(told), CANARY: encode_made(MADE)})
+    assert found is not None
+    assert found.stable == replace(STARTED, autoscaled=False)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense", '{"version": "v"}', "null", "[" * 10_000])

@@ -10,7 +10,6 @@ import pytest
 
 from controller.adapters.kube.workload.names import TEMPLATE
 from controller.adapters.kube.workload.notes import Rank, Trouble
-from controller.adapters.kube.workload.records import Promotion
 from controller.adapters.kube.workload.seen import STOPPING_S_MAX, Deployed, PodSeen, deployed, pod
 from controller.adapters.kube.workload.sight import (
     Sight,
@@ -20,9 +19,19 @@ from controller.adapters.kube.workload.sight import (
     running_version,
     stable_state,
 )
-from controller.adapters.kube.workload.versions import digest_of, template_text, with_digest
+from controller.adapters.kube.workload.versions import digest_of, with_digest
 from tests.unit.kube_workload.objects import (
+    BACK,
     BY_TEMPLATE,
+    D1,
+    D2,
+    D3,
+    NEW,
+    OLD,
+    T1,
+    T2,
+    T3,
+    THIRD,
     V1,
     V2,
     V3,
@@ -36,11 +45,7 @@ from tests.unit.kube_workload.objects import (
     the_canary,
 )
 
-OLD, NEW, THIRD = template(V1), template(V2), template(V3)
 EDITED = template(V1, nodeName="elsewhere")
-D1, D2, D3 = digest_of(OLD), digest_of(NEW), digest_of(THIRD)
-BACK = Promotion("uid-of-shop-canary", D1, back=True)
-T1, T2, T3 = (template_text(one, None) for one in (OLD, NEW, THIRD))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_instances_that_end_are_no_longer_stables() -> None:
 def test_a_deployment_that_is_not_there_never_counts_as_settled() -> None:
     state = stable_state(sight(None))
     assert not state.settled_on(V1)
-    assert state.note == "there is no Deployment shop in the namespace shop"
+    assert state.note == "there is no Deployment shop in the namespace shop: create it"
 
 
 def test_a_deployment_scaled_to_nothing_never_counts_as_settled() -> None:

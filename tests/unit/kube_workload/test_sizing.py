@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.adapters.kube.workload.sizing import Autoscaler, canary_replicas, capacity_short
+from controller.adapters.kube.workload.sizing import Autoscaler, canary_replicas, capacity_short, measure
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,15 @@ def test_without_a_proxy_there_are_as_many_as_the_route_puts_in_and_never_above_
     put_in = stable * share_pct // (100 - share_pct)
     assert canary_replicas(stable, share_pct, by_endpoints=True) >= put_in
     assert 100 * put_in <= share_pct * (stable + put_in)
+
+
+@pytest.mark.parametrize(
+    ("started", "now", "autoscaled", "of"), [(10, 5, True, 10), (10, 14, True, 14), (10, 5, False, 5), (2, 8, False, 8)]
+)
+def test_an_autoscaler_that_shrinks_stable_does_not_shrink_its_canary(
+    started: int, now: int, autoscaled: bool, of: int
+) -> None:
+    assert measure(started, now, autoscaled) == of
 
 
 HPA = Autoscaler("shop", most=12)

@@ -57,7 +57,7 @@ def test_what_is_engaged_or_a_file_beside_the_guard_is_no_orphan(stage: SwitchSt
 def test_a_route_that_cannot_be_read_hides_no_orphan_of_another(stage: SwitchStage) -> None:
     name = orphaned(stage)
 
-    def unreachable(app: Application) -> None:
+    def unreachable(app: Application, **_: bool) -> None:
         if app.name == "pay":
             raise DOWN
 
@@ -76,7 +76,11 @@ def test_a_kill_that_only_a_route_remembers_is_put_on_record_late_and_once(stage
 
 
 def test_a_kill_that_is_being_engaged_right_now_is_not_taken_for_a_forgotten_one(stage: SwitchStage) -> None:
-    stage.router.watch("read", lambda _app: stage.switch.engage(Verb.HALT, FLEET, "ann") if not stage.told else None)
+    def engage_meanwhile(_app: Application, **_: bool) -> None:
+        if not stage.told:
+            stage.switch.engage(Verb.HALT, FLEET, "ann")
+
+    stage.router.watch("read", engage_meanwhile)
     assert stage.switch.orphans() == ()
     assert stage.switch.state().engaged != ()
 
@@ -84,7 +88,7 @@ def test_a_kill_that_is_being_engaged_right_now_is_not_taken_for_a_forgotten_one
 def test_a_hung_guard_does_not_hold_up_the_search_for_every_one_of_its_routes(stage: SwitchStage) -> None:
     stage.apps = [renamed(stage.shop, f"app-{number}") for number in range(9)]
     asked: list[str] = []
-    stage.router.watch("read", lambda app: asked.append(app.name))
+    stage.router.watch("read", lambda app, **_: asked.append(app.name))
     stage.router.fail(DOWN, "read")
     assert stage.switch.orphans() == ()
     assert asked == ["app-0", "app-1"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from controller.adapters.kube.kinds import Raw
 from controller.adapters.kube.resources.documents import guards_the_same, is_ours, left_by, read, sentences, taken_text
-from controller.adapters.kube.resources.following import RELEASES_MAX, Follower
+from controller.adapters.kube.resources.following import AGAIN_S, RELEASES_MAX, Follower
 from controller.adapters.kube.resources.leaving import Leaver
 from controller.adapters.kube.resources.mirrors import body_of, correction, shown_of, status_patch
 from controller.adapters.kube.resources.mirrors import status_of as status_of_release
@@ -29,6 +29,8 @@ WRITE_S = 3.0
 WORDING_S = 30.0
 """The same for a change of nothing but counts in a sentence: 200 running releases make some 13 writes a second."""
 LEAVING_S = 2.0
+INVALID = "InvalidSpec"
+"""Only an edit helps against it."""
 STAYS = "; what was registered before stays in force"
 
 
@@ -93,6 +95,8 @@ class Visitor:
     def _with_object(self, seen: ApplicationObject, visit: Visit) -> None:
         taken = self._take_in(seen)
         visit.accepted = taken.said.status
+        if not visit.accepted and taken.said.reason != INVALID:
+            visit.soon(AGAIN_S)  # what stands in the way may go without a word to us
         held = self._follow(seen.place, taken.stored, visit)
         self._tell(seen, Picture(seen.generation, taken.said, held=held), taken.stored, visit)
 
@@ -138,7 +142,7 @@ class Visitor:
                 return Taken(Said(False, "NameTaken", taken_text(stored, by)))
         standing = stored if stored is not None and not stored.deleted else None
         if isinstance(wanted, InvalidDocument):
-            return _refused("InvalidSpec", sentences(wanted), standing)
+            return _refused(INVALID, sentences(wanted), standing)
         if not seen.held:
             # Before anything is ours to give back.
             try:

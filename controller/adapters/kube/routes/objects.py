@@ -96,7 +96,7 @@ class RouteObjects:
         """What ``step`` sends; None when all of it is there. Raises what forbids it."""
         strategy, found = self.strategy(seen.found.one), seen.found
         record = seen.record or self._first_record(seen)
-        after = step.decide(found.where, record)
+        after = replace(step.decide(found.where, record), canary=found.route.canary_service)
         weight_pct = step.weigh(after, seen)
         change = Change()
         if weight_pct is not None and found.carrier is not None:

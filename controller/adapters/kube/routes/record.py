@@ -33,7 +33,11 @@ ERRORS: Mapping[str, type[PortError]] = {"fenced": Fenced, "conflict": Conflict,
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``found`` is how each of the object's splits was before us: stable's weight, and whether the canary was there."""
+    """``found`` is how each of the object's splits was before us: stable's weight, and whether the canary was there.
+
+    ``canary`` is the Service whose share the weight is: admission policies read it here, so that a stop holds whatever
+    it is called.
+    """
 
     epoch: int = 0
     revision: int = 0
@@ -43,6 +47,7 @@ class Record:
     mark: Mark | None = None
     drift: int = 0
     found: tuple[tuple[int | None, bool], ...] = ()
+    canary: str = ""
 
     @property
     def lost(self) -> bool:
@@ -72,6 +77,8 @@ def encode_record(record: Record) -> str:
         "mark": encode_mark(record.mark) if record.mark else None,
         "drift": record.drift,
     }
+    if record.canary:
+        body["canary"] = record.canary
     if record.found:
         body["found"] = [list(one) for one in record.found]
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
@@ -81,6 +88,9 @@ def _decoded(body: Any) -> Record:
     release_id = body["release_id"]
     if release_id is not None and not isinstance(release_id, str):
         raise TypeError("release_id is no text")
+    canary = body.get("canary", "")
+    if not isinstance(canary, str):
+        raise TypeError("canary is no text")
     return Record(
         epoch=_count(body["epoch"]),
         revision=_count(body["revision"]),
@@ -90,6 +100,7 @@ def _decoded(body: Any) -> Record:
         mark=None if body["mark"] is None else decode_mark(body["mark"]),
         drift=_count(body["drift"]),
         found=tuple(_before(one) for one in body.get("found", ())),
+        canary=canary,
     )
 
 

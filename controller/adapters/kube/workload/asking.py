@@ -8,7 +8,7 @@ from controller.adapters.kube.workload import versions
 from controller.adapters.kube.workload.reading import Reader
 from controller.adapters.kube.workload.seen import Deployed
 from controller.adapters.kube.workload.services import Services, taken
-from controller.adapters.kube.workload.sight import Sight, live_version, running_version
+from controller.adapters.kube.workload.sight import Sight, live_version, no_deployment, running_version
 from controller.core.model import Application
 from controller.ports import Refused
 
@@ -56,8 +56,7 @@ class Asking:
 
 def _guarded(sight: Sight) -> Deployed:
     if sight.guarded is None:
-        target = sight.target
-        raise Refused(f"there is no Deployment {target.deployment} in the namespace {target.namespace}: create it")
+        raise Refused(no_deployment(sight.target))
     return sight.guarded
 
 

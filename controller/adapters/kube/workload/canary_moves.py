@@ -15,8 +15,8 @@ from controller.adapters.kube.workload.patches import patch_of
 from controller.adapters.kube.workload.records import Kept, Made, Records, Started, kept_of
 from controller.adapters.kube.workload.seen import Deployed, deployed
 from controller.adapters.kube.workload.services import Services, taken
-from controller.adapters.kube.workload.sight import Sight, live_version, running_version
-from controller.adapters.kube.workload.stable_moves import TEMPLATE_PATH, require_newest
+from controller.adapters.kube.workload.sight import Sight, live_version, no_deployment, running_version
+from controller.adapters.kube.workload.stable_moves import TEMPLATE_PATH, autoscaler_of, require_newest
 from controller.adapters.kube.workload.templates import Templates
 from controller.adapters.kube.workload.versions import canonical, digest_of, with_version
 from controller.ports import Refused
@@ -33,9 +33,11 @@ class CanaryMoves:
 
         ``check``: look after what the pods need as well, and not only when they are about to become more.
         """
-        canary = sight.canary
+        canary, guarded = sight.canary, sight.guarded
+        if guarded is None:
+            raise Refused(no_deployment(sight.target))  # what there is of the canary serves on as it is
         if canary is None:
-            canary = self._make(sight, version, epoch)
+            canary = self._make(sight, guarded, version, epoch)
             self._equip(sight, canary, epoch, replicas)
             return True
         if not canary.is_ours(sight.application):
@@ -50,6 +52,8 @@ class CanaryMoves:
         if records.canary.kept.version != version:
             self._delete(canary)  # an older release's: it has no traffic, and the next pass makes the new one
             return True
+        if guarded.replicas == 0:
+            replicas = max(replicas, canary.replicas)  # stable serves nobody: this is no time to have fewer
         if check or canary.replicas < replicas:
             return self._equip(sight, canary, epoch, replicas)
         return self._correct(sight, canary, records, epoch, replicas)
@@ -75,10 +79,8 @@ class CanaryMoves:
         except Missing:
             return
 
-    def _make(self, sight: Sight, version: str, epoch: int) -> Deployed:
-        guarded, target = sight.guarded, sight.target
-        if guarded is None:
-            raise Refused(f"there is no Deployment {target.deployment} in the namespace {target.namespace}: create it")
+    def _make(self, sight: Sight, guarded: Deployed, version: str, epoch: int) -> Deployed:
+        target = sight.target
         _require_rolling(guarded)
         stable, old = self._stable(sight, guarded)
         kept, template = self._wanted(sight, guarded, version)
@@ -88,7 +90,8 @@ class CanaryMoves:
         self._templates.keep(target.namespace, sight.application, stable, old)
         self._templates.keep(target.namespace, sight.application, kept, template)
         made = Made(kept, epoch, labels, copies)
-        notes = notes_of(Started(stable, guarded.replicas, guarded.ready), made)
+        autoscaled = autoscaler_of(self._api, guarded) is not None
+        notes = notes_of(Started(stable, guarded.replicas, guarded.ready, autoscaled), made)
         pods = canary_template(sight.application, template, made)
         body = canary_deployment(target.canary_name, guarded, sight.application, pods, notes)
         return deployed(self._api.create(DEPLOYMENT, target.namespace, body))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analysis.model import Role
 from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.workload.adopting import Adopting
 from controller.adapters.kube.workload.asking import Asking
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
 from controller.adapters.kube.workload.copies import Copies
@@ -16,7 +17,7 @@ from controller.adapters.kube.workload.giving_back import GivingBack
 from controller.adapters.kube.workload.reading import Reader, target_of
 from controller.adapters.kube.workload.services import Services
 from controller.adapters.kube.workload.sight import Sight, canary_state, stable_state
-from controller.adapters.kube.workload.sizing import canary_replicas
+from controller.adapters.kube.workload.sizing import canary_replicas, measure
 from controller.adapters.kube.workload.stable_moves import StableMoves
 from controller.adapters.kube.workload.templates import Templates
 from controller.core.model import Application, RoleState
@@ -46,6 +47,7 @@ class DeploymentWorkload:
         templates, services, copies = Templates(api), Services(api), Copies(api)
         self._stable_moves = StableMoves(api, templates, copies)
         self._canary_moves = CanaryMoves(api, templates, services, copies)
+        self._adopting = Adopting(api)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)
         self._lock = threading.Lock()
@@ -70,6 +72,7 @@ class DeploymentWorkload:
 
     def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         if role is Role.CANARY and version is None and self._known_gone(app):
+            self._adopting.label(app)
             return
         try:
             if role is Role.STABLE:
@@ -78,6 +81,8 @@ class DeploymentWorkload:
                 self._remove_canary(app, epoch)
             else:
                 self._ensure_canary(app, version, epoch, share_pct)
+            if role is Role.CANARY:
+                self._adopting.label(app)
         except (Conflict, Fenced):
             raise
         except PortError as error:
@@ -91,6 +96,7 @@ class DeploymentWorkload:
         except Conflict:
             self._giving_back.all_of(self._reader.anew(app))
         self._reader.forget(app.name)
+        self._adopting.forget(app)
         with self._lock:
             self._checked_s.pop(app.name, None)
             for role in Role:
@@ -114,8 +120,7 @@ class DeploymentWorkload:
         )
 
         def move(sight: Sight) -> bool:
-            wanted = sight.guarded.replicas if sight.guarded is not None else 0
-            replicas = canary_replicas(wanted, share_pct, by_endpoints)
+            replicas = canary_replicas(_measured(sight), share_pct, by_endpoints)
             return self._canary_moves.toward(sight, version, epoch, replicas, self._check_is_due(app.name))
 
         self._twice(app, move)
@@ -157,3 +162,11 @@ class DeploymentWorkload:
                 self._troubles[app.name, role] = trouble
             else:
                 self._troubles.pop((app.name, role), None)
+
+
+def _measured(sight: Sight) -> int:
+    """How many instances of stable the canary's share is a share of."""
+    records, guarded = sight.records, sight.guarded
+    if guarded is None or records is None:
+        return guarded.replicas if guarded is not None else 0
+    return measure(records.stable.replicas, guarded.replicas, records.stable.autoscaled)

@@ -6,8 +6,9 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.kinds import DEPLOYMENT
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
 from controller.adapters.kube.workload.copies import Copies
-from controller.adapters.kube.workload.patches import patch_of
-from controller.adapters.kube.workload.seen import Deployed
+from controller.adapters.kube.workload.names import APPLICATION, ON_STABLE
+from controller.adapters.kube.workload.patches import label_patch, patch_of
+from controller.adapters.kube.workload.seen import Deployed, deployed
 from controller.adapters.kube.workload.services import Services
 from controller.adapters.kube.workload.sight import Sight, live_version, running_version
 from controller.adapters.kube.workload.templates import Templates
@@ -33,9 +34,11 @@ class GivingBack:
         self._templates.drop_all(target.namespace, sight.application)
         if guarded is not None:
             fields = {"/spec/paused": False} if resumes else {}
-            patch = patch_of(guarded, fields, dict.fromkeys(guarded.annotations))
+            patch = patch_of(guarded, fields, dict.fromkeys(ON_STABLE))
             if patch:
-                self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, patch)
+                guarded = deployed(self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, patch))
+            if guarded.labels.get(APPLICATION) == sight.application:
+                self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, label_patch(guarded, APPLICATION, None))
 
 
 def _require_at_rest(sight: Sight, guarded: Deployed) -> None:

@@ -26,6 +26,9 @@ PROMOTED = f"{PREFIX}promoted"
 """On the guarded Deployment: the version whose template we put there."""
 PROMOTION = f"{PREFIX}promotion"
 """On the guarded Deployment: which canary that was for, the template's digest, and whether it goes forward or back."""
+ON_STABLE = (EPOCH, PROMOTED, PROMOTION)
+"""All annotations that we ever write on the guarded Deployment. Beside them it has the label APPLICATION."""
+
 RAISED = f"{PREFIX}raised"
 """On the canary's Deployment: stable's replicas were raised once for the way back."""
 

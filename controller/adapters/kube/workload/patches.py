@@ -1,4 +1,4 @@
-"""Steps of a JSON Patch on a Deployment that was read, each patch with that reading as its precondition. Pure."""
+"""Patches of a Deployment that was read; those of its content have that reading as their precondition. Pure."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def patch_of(read: Deployed, fields: Mapping[str, Any], notes: Mapping[str, str 
     if not steps:
         return []
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": read.resource_version}, *steps]
+
+
+def label_patch(read: Deployed, key: str, value: str | None) -> Raw:
+    """A merge patch of one label of ours (None: away), empty when it is so already. It needs no precondition: whatever
+    else has changed, the label is to be so, and nobody's edit is met."""
+    return {} if read.labels.get(key) == value else {"metadata": {"labels": {key: value}}}
 
 
 def _annotations(read: Deployed, notes: Mapping[str, str | None]) -> JsonPatch:

@@ -40,11 +40,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Stable as it was when the release began. ``replicas`` were wanted, ``ready`` of them were ready."""
+    """Stable as it was when the release began. ``replicas`` were wanted, ``ready`` of them were ready, and with
+    ``autoscaled`` something may take some away as soon as the canary takes traffic off them."""
 
     kept: Kept
     replicas: int
     ready: int
+    autoscaled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Promotion:
 
 
 def encode_started(started: Started) -> str:
-    return _json({**_kept(started.kept), "replicas": started.replicas, "ready": started.ready})
+    counts = {"replicas": started.replicas, "ready": started.ready, "autoscaled": started.autoscaled}
+    return _json({**_kept(started.kept), **counts})
 
 
 def encode_made(made: Made) -> str:
@@ -92,7 +95,8 @@ def records_in(annotations: Mapping[str, str]) -> Records | None:
     """None when they are not there or are not ours any more: whoever reads says what to do."""
     try:
         stable, canary = json.loads(annotations[STABLE]), json.loads(annotations[CANARY])
-        started = Started(_kept_in(stable), int(stable["replicas"]), int(stable["ready"]))
+        counts = int(stable["replicas"]), int(stable["ready"]), stable.get("autoscaled") is True
+        started = Started(_kept_in(stable), *counts)
         labels = {str(key): None if value is None else str(value) for key, value in canary["labels"].items()}
         copies = {Source.parse(str(key)): str(value) for key, value in canary["copies"].items()}
         return Records(started, Made(_kept_in(canary), int(canary["epoch"]), labels, copies), annotations.get(TEMPLATE))

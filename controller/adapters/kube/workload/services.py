@@ -9,7 +9,7 @@ from controller.adapters.kube.kinds import PDB, SERVICE, Raw
 from controller.adapters.kube.workload.canary import canary_service, service_patch
 from controller.adapters.kube.workload.names import belongs_to, selector_text
 from controller.adapters.kube.workload.seen import Deployed
-from controller.adapters.kube.workload.selectors import Selector, of_map
+from controller.adapters.kube.workload.selectors import Selector, matches, of_map
 from controller.adapters.kube.workload.sight import Sight
 from controller.core.targets import KubernetesTarget
 from controller.ports import Refused
@@ -52,10 +52,11 @@ class Services:
             raise Refused(missing(target))
         stable, have = require_chosen(by_name[target.service], sight.guarded), by_name.get(target.canary_name)
         for raw in known:
-            if raw is not have and Selector("", of_map(chooses(raw) or {"": ""})).chooses(canary.pod_labels):
+            selector = chooses(raw)
+            if raw is not have and selector and matches(of_map(selector), canary.pod_labels):
                 raise Refused(
-                    f"the Service {name_of(raw)} chooses the canary's pods by {selector_text(chooses(raw))}: it sends "
-                    "them traffic past the weight; narrow its selector"
+                    f"the Service {name_of(raw)} chooses the canary's pods by {selector_text(selector)}: it sends them "
+                    "traffic past the weight; narrow its selector"
                 )
         if have is None:
             self._create(canary_service(stable, canary, sight.application), canary.namespace)
@@ -88,7 +89,7 @@ def require_chosen(service: Raw, guarded: Deployed) -> Raw:
     selector, name = chooses(service), name_of(service)
     if not selector:
         raise Refused(f"the Service {name} has no selector, so that nothing says which pods are stable's: name another")
-    if not Selector(name, of_map(selector)).chooses(guarded.pod_labels):
+    if not matches(of_map(selector), guarded.pod_labels):
         raise Refused(
             f"the Service {name} chooses pods by {selector_text(selector)}, and those of the Deployment {guarded.name} "
             f"have {selector_text(guarded.pod_labels)}: name the Service in front of the Deployment"

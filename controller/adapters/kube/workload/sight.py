@@ -62,6 +62,10 @@ class Sight:
         return max(active or sets, key=lambda one: one.number, default=None)
 
 
+def no_deployment(target: KubernetesTarget) -> str:
+    return f"there is no Deployment {target.deployment} in the namespace {target.namespace}: create it"
+
+
 def version_of(sight: Sight, template: Raw, digest: str) -> str:
     """The version that a template of stable's is.
 
@@ -161,8 +165,7 @@ def _foreign_by_template(sight: Sight) -> str | None:
 def stable_state(sight: Sight, trouble: str = "") -> RoleState:
     guarded = sight.guarded
     if guarded is None:
-        target = sight.target
-        return RoleState(1, note=f"there is no Deployment {target.deployment} in the namespace {target.namespace}")
+        return RoleState(1, note=no_deployment(sight.target))
     sets = {one.uid: one for one in sight.sets_of(guarded)}
     texts = {uid: version_of(sight, one.template, one.digest) for uid, one in sets.items()}
     # Pods that end are left out: a roll-out is over without them, and one that is held up must not hold a promotion.

@@ -20,6 +20,15 @@ def canary_replicas(stable_wanted: int, share_pct: int, by_endpoints: bool) -> i
     return max(1, needed)
 
 
+def measure(started: int, now: int, autoscaled: bool) -> int:
+    """How many instances of stable a canary's share is a share of.
+
+    An autoscaler that takes some away because the canary carries a part of the traffic must not make the canary
+    smaller; a person who scales stable means both.
+    """
+    return max(started, now) if autoscaled else now
+
+
 @dataclass(frozen=True, slots=True)
 class Autoscaler:
     """A HorizontalPodAutoscaler and what it keeps to."""

@@ -13,7 +13,7 @@ from controller.adapters.kube.workload.names import EPOCH, PROMOTED, PROMOTION, 
 from controller.adapters.kube.workload.patches import patch_of
 from controller.adapters.kube.workload.records import Promotion, encode_promotion
 from controller.adapters.kube.workload.seen import Deployed, deployed
-from controller.adapters.kube.workload.sight import Sight, live_version
+from controller.adapters.kube.workload.sight import Sight, live_version, no_deployment
 from controller.adapters.kube.workload.sizing import Autoscaler, capacity_short
 from controller.adapters.kube.workload.templates import Templates
 from controller.adapters.kube.workload.versions import digest_of
@@ -30,8 +30,7 @@ class StableMoves:
         """One move toward ``version``; True when something was written. Raises a PortError."""
         guarded = sight.guarded
         if guarded is None:
-            target = sight.target
-            raise Refused(f"there is no Deployment {target.deployment} in the namespace {target.namespace}: create it")
+            raise Refused(no_deployment(sight.target))
         require_newest(guarded, epoch)
         if sight.canary is not None:
             require_newest(sight.canary, epoch)
@@ -85,7 +84,8 @@ class StableMoves:
         raised = RAISED in canary.annotations
         if raised or guarded.replicas >= records.stable.replicas:
             return False
-        wanted = capacity_short(records.stable.replicas, guarded.replicas, self._autoscaler(guarded), raised)
+        autoscaler = autoscaler_of(self._api, guarded)
+        wanted = capacity_short(records.stable.replicas, guarded.replicas, autoscaler, raised)
         if wanted is None:
             return False
         patch = {"metadata": {"resourceVersion": guarded.resource_version}, "spec": {"replicas": wanted}}
@@ -94,13 +94,15 @@ class StableMoves:
         self._api.patch(DEPLOYMENT, canary.namespace, canary.name, note)
         return True
 
-    def _autoscaler(self, guarded: Deployed) -> Autoscaler | None:
-        for raw in self._api.list(HPA, guarded.namespace).items:
-            spec = raw.get("spec") or {}
-            aims = spec.get("scaleTargetRef") or {}
-            if (aims.get("kind"), aims.get("name")) == (DEPLOYMENT.name, guarded.name):
-                return Autoscaler(str(raw["metadata"]["name"]), int(spec.get("maxReplicas") or guarded.replicas))
-        return None
+
+def autoscaler_of(api: KubeApi, guarded: Deployed) -> Autoscaler | None:
+    """The HorizontalPodAutoscaler that scales the Deployment, if one does."""
+    for raw in api.list(HPA, guarded.namespace).items:
+        spec = raw.get("spec") or {}
+        aims = spec.get("scaleTargetRef") or {}
+        if (aims.get("kind"), aims.get("name")) == (DEPLOYMENT.name, guarded.name):
+            return Autoscaler(str(raw["metadata"]["name"]), int(spec.get("maxReplicas") or guarded.replicas))
+    return None
 
 
 def require_newest(deployed: Deployed, epoch: int) -> None:

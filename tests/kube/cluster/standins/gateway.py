@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from functools import partial
 
@@ -18,12 +19,16 @@ Key = tuple[str, str, str]
 
 
 class Gateway:
-    """``confirm_after_s`` None: it says nothing any more. ``accepts`` False: it refuses every route."""
+    """``confirm_after_s`` None: it says nothing any more. ``accepts`` False: it refuses every route.
+
+    ``confirmed_s`` is when each route's status was last changed, by the wall clock.
+    """
 
     def __init__(self, client: Client, sources: Sources, kinds: list[KindLike]) -> None:
         self.client = client
         self.confirm_after_s: float | None = CONFIRM_S
         self.accepts = True
+        self.confirmed_s: dict[Key, float] = {}
         self._kinds = {kind.plural: kind for kind in kinds}
         self._routes: dict[tuple[str, str, str], int] = {}
         self._work: Work[Key] = Work("gateway", self._sync)
@@ -76,6 +81,7 @@ class Gateway:
         patch = {"metadata": {"resourceVersion": route["metadata"]["resourceVersion"]}, "status": {"parents": parents}}
         try:
             self.client.patch(self._kinds[plural], namespace, name, patch, "status")
+            self.confirmed_s[key] = time.time()
         except Answered as answered:
             if answered.code not in (404, 409):
                 raise
