@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from analysis import breaker, histogram
 from analysis.blocks import is_full, length_s
-from analysis.calibration import factor_of, margins_of
+from analysis.calibration import factor_of, learned_of, margins_of
 from analysis.dispersion import phi_of, with_block
 from analysis.dispersion import with_pods as compared
 from analysis.edges import edge_evidence, edge_with_pods, fresh_edges
@@ -67,7 +67,7 @@ def absorb(
         fresh_at_s=latest(state.fresh_at_s, gathered.fresh_at_s),
         read_at_s=now_s,
         moved_at_s=now_s if completed > 0 else state.moved_at_s,
-        pods=with_pods(state, metrics, gathered.gains, now_s),
+        pods=() if gathered.shares_pods else with_pods(state, metrics, gathered.gains, now_s),
         gauges=with_gauges(spec, state, readings, now_s) if spec.gauges else (),
         share=with_share(spec, state, before.get(spec.queries[0].name), first, now_s, weight_pct),
     )
@@ -221,7 +221,7 @@ def _has_edges(edges: tuple[EdgeState, ...], kept: HistogramState | None) -> boo
 
 def _gain_evidence(spec: AnalysisSpec, query: Query, after: _Closed, dt_s: float, at: _Pass) -> None:
     """The open block as evidence, at what was known before it."""
-    kept, slo, calibration = after.kept, query.slo_bad_fraction, at.state.calibration
+    kept, slo, calibration = after.kept, query.slo_bad_fraction, learned_of(at.state)
     margins, factor = margins_of(spec, calibration, query), factor_of(spec, calibration, query)
     block, cap, phi = clamped(kept.block), block_cap(spec.alpha_evidence), phi_of(kept.dispersion)
     is_latency = isinstance(query, LatencyQuery)

@@ -10,9 +10,21 @@ import math
 from dataclasses import replace
 
 from analysis.model import AnalysisSpec, CounterQuery, Margins, Query
-from analysis.state import Calibration
+from analysis.state import Calibration, JudgeState
 
+WINDOWS_MIN = 2  # with one window a lasting difference cannot be told from noise
+PODS_MIN = 4  # fewer say nothing about how a fifth one may differ
 ROUNDING = 1e-6  # of a hundredth: what the arithmetic may be off
+
+
+def learned_of(state: JudgeState) -> Calibration | None:
+    """What was learned of the pods, where they are told apart: names that are a proxy's say nothing about pods."""
+    return state.calibration if state.pods else None
+
+
+def is_enough(kept: Calibration) -> bool:
+    """Whether there was enough to learn from: then a factor of 1 means that pods are alike, and not "unknown"."""
+    return kept.pods >= PODS_MIN and kept.windows >= WINDOWS_MIN
 
 
 def factor_of(spec: AnalysisSpec, kept: Calibration | None, query: Query) -> float:

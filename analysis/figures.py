@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.betting import gauge_e
-from analysis.calibration import margins_of
+from analysis.calibration import learned_of, margins_of
 from analysis.evidence import SAFE_GRID, e_value, log_mean
 from analysis.model import (
     AnalysisSpec,
@@ -116,7 +116,7 @@ def figures(spec: AnalysisSpec, state: JudgeState) -> Figures:
                 known.get(query.name) or MetricState(query.name),
                 weights[query.name],
                 alone,
-                state.calibration,
+                learned_of(state),
             )
             for query in spec.queries
         ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from analysis import wording
 from analysis.blocks import length_s
-from analysis.calibration import margins_of
+from analysis.calibration import margins_of, wanted_beyond
 from analysis.evidence import HARM_GRID, SAFE_GRID, START_MASS, block_cap, safe_logs
 from analysis.figures import GUARD_PART, weights_of
 from analysis.model import AnalysisSpec, Calibration, CounterQuery, JudgeState, Margins, Query
@@ -55,7 +55,10 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
+    """``promotion_s`` is how long a healthy release takes; None: it would never be proven safe."""
+
     sights: tuple[Sight, ...]
+    requests_per_s: float
     promotion_s: float | None
     text: str
 
@@ -71,7 +74,9 @@ def forecast(
         for query in queries
     )
     promotion_s = promotion_time_s(spec, steps, today, calibration)
-    return Forecast(sights, promotion_s, " ".join(_sentences(spec, steps, today, sights, promotion_s)))
+    return Forecast(
+        sights, today.requests_per_s, promotion_s, " ".join(_sentences(spec, steps, today, sights, promotion_s))
+    )
 
 
 def today_of(spec: AnalysisSpec, look: Readings, phi: float = 1.1) -> Today:
@@ -165,21 +170,42 @@ def _allowed(margins: Margins, bad: float) -> float:
 
 
 def _sentences(
-    spec: AnalysisSpec, steps: Sequence[Step], today: Today, sights: Iterable[Sight], promotion_s: float | None
+    spec: AnalysisSpec, steps: Sequence[Step], today: Today, sights: Sequence[Sight], promotion_s: float | None
 ) -> Iterable[str]:
-    yield f"At {wording.number(today.requests_per_s)} requests a second:"
-    for sight in sights:
-        where = f"{sight.weight_pct:g} % for {sight.bake_s:.0f} s"
-        bad = "failures" if _is_counter(spec, sight.metric) else "slow requests"
-        if sight.finds is None:
-            yield f"{where} finds no {bad} in time, not even if every request is bad ({sight.metric});"
-        else:
-            yield f"{where} finds {bad} from {wording.percent(100 * sight.finds)} on ({sight.metric});"
+    own = [(query, [sight for sight in sights if sight.metric == query.name]) for query in spec.queries]
+    found = "; ".join(_found(query, its) for query, its in own if its)
+    yield f"At {wording.number(today.requests_per_s)} requests a second each step finds, within its bake: {found}."
     if promotion_s is None:
-        yield "a healthy release would never be proven safe: raise the weight of the last step, or the promote margin."
+        yield "A healthy release would never be proven safe: raise the weight of the last step, or the promote margin."
     else:
-        yield f"a healthy promotion takes about {promotion_s / 60:.0f} minutes."
+        yield f"A healthy promotion takes about {max(1.0, promotion_s / 60):.0f} minutes."
 
 
-def _is_counter(spec: AnalysisSpec, name: str) -> bool:
-    return any(isinstance(query, CounterQuery) and query.name == name for query in spec.queries)
+def _found(query: Query, sights: Sequence[Sight]) -> str:
+    """One sentence a metric: what each step finds within its bake."""
+    bad = "failures" if isinstance(query, CounterQuery) else f"requests slower than {wording.number(query.slow_s)} s"
+    seen = [sight for sight in sights if sight.finds is not None]
+    if not seen:
+        return f"no {bad}, not even if every request is bad ({query.name})"
+    shares = [f"from {wording.percent(100 * (one.finds or 0.0))} at weight {one.weight_pct:g} %" for one in seen]
+    blind = "" if len(seen) == len(sights) else ", none before"
+    return f"{bad} {', '.join(shares)}{blind} ({query.name})"
+
+
+def steps_of(weights: Iterable[float], bake_s: float) -> tuple[Step, ...]:
+    return tuple(Step(float(weight), bake_s) for weight in weights)
+
+
+def start_note(
+    spec: AnalysisSpec, steps: Sequence[Step], look: Readings, kept: Calibration | None, canary_pods: int
+) -> str:
+    """What is said when a release starts: the forecast, what its pods taught, and what one pod cannot show."""
+    found = [forecast(spec, steps, today_of(spec, look), kept).text]
+    if kept is not None:
+        differ = f"failures {kept.errors:.2f} times, latencies {kept.latency:.2f} times"
+        found.append(f"Stable's own {kept.pods} pods differ by up to {differ}; the margins are wider by that.")
+        proposal = wanted_beyond(spec, kept)
+        found += [f"{proposal[0].upper()}{proposal[1:]}."] if proposal else []
+    if canary_pods == 1:
+        found.append("The canary is a single pod: a bad node cannot be told from a bad version.")
+    return " ".join(found)

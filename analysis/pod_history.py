@@ -12,15 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, islice, pairwise
 
 from analysis.buckets import layout_of, per_bucket
+from analysis.calibration import PODS_MIN, WINDOWS_MIN
 from analysis.counters import Gain, grown_between
 from analysis.histogram import choose_edges, fresh_histogram, slower
 from analysis.model import AnalysisSpec, CounterQuery, LatencyQuery
 from analysis.samples import Outcome, Readings, Role, Series
 from analysis.state import Calibration, HistogramState, SeriesMark
 
-WINDOWS_MIN = 2  # with one window a lasting difference cannot be told from noise
 WINDOWS_MAX = 48
-PODS_MIN = 4  # fewer say nothing about how a fifth one may differ
 QUANTILE = 0.95
 DRAWS_MAX = 2_000  # combinations of pods that are taken for a canary
 REQUESTS_MIN = 50.0  # of a pod in a window
@@ -35,10 +34,11 @@ Buckets = Mapping[str, tuple[float, ...]]
 def calibrated(spec: AnalysisSpec, history: Readings, cuts: Sequence[float], canary_pods: int = 1) -> Calibration:
     """From the samples of stable's pods; ``cuts`` are the windows' ends, the first one is their start."""
     windows = list(pairwise(cuts))[-WINDOWS_MAX:]
-    errors, latency, pods = 1.0, 1.0, set[str]()
+    errors, latency, pods, seen = 1.0, 1.0, set[str](), 0
     for counter in spec.counters:
         counts = [_counts(counter, history, *window) for window in windows]
         pods |= {pod for window in counts for pod in window}
+        seen = max(seen, sum(len(window) >= PODS_MIN for window in counts))
         errors = max(errors, _factor([rate_ratios(window) for window in counts], canary_pods))
     for histogram in spec.latencies:
         upto, buckets = _buckets(histogram, history, windows)
@@ -46,7 +46,7 @@ def calibrated(spec: AnalysisSpec, history: Readings, cuts: Sequence[float], can
         edges = _edges(upto, buckets, histogram.slow_s)
         shifts = [time_shifts(upto, window, edges) for window in buckets]
         latency = max(latency, math.exp(_log_factor(shifts, canary_pods)))
-    return Calibration(errors, latency, len(pods), len(windows), history.at_s)
+    return Calibration(errors, latency, len(pods), seen, history.at_s)
 
 
 def rate_ratios(window: Counts) -> dict[str, float]:

@@ -71,3 +71,18 @@ class Readings:
 
     at_s: float
     items: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateStats:
+    """What was asked of one Prometheus since the start: queries sent and their seconds, those that failed, those not
+    sent, readings that were shared."""
+
+    server: str
+    queries: int = 0
+    seconds: float = 0.0
+    failed: int = 0
+    refused_budget: int = 0
+    refused_breaker: int = 0
+    shared: int = 0
+    is_open: bool = False

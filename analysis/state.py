@@ -160,7 +160,8 @@ class PodState:
 class Calibration:
     """How much stable's own pods differ for good: the 95 % quantile over pods taken for a canary, as factors.
 
-    ``errors`` multiplies a rate of failures, ``latency`` a time. Learned from ``pods`` pods over ``windows`` windows.
+    ``errors`` multiplies a rate of failures, ``latency`` a time. Learned from ``pods`` pods over ``windows`` windows in
+    which there were enough of them.
     """
 
     errors: float = 1.0

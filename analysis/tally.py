@@ -58,6 +58,8 @@ class Gathered:
     marks: tuple[SeriesMark, ...]
     fresh_at_s: float | None
     interval_s: float | None = None
+    shares_pods: bool = False
+    """Both roles are reported by the same pods, so these are the pods of something in front of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,16 @@ class _Context:
         return gains
 
     @cached_property
-    def tells_pods(self) -> bool:
-        """Whether the series of both roles name the pods that served, and not, say, the proxy in front of both."""
-        pods = {
+    def pods(self) -> Mapping[Role, set[str]]:
+        return {
             role: {one.pod for text in needed(self.spec.queries[0]) for one in self.answer(text, role).series}
             for role in ROLES
         }
-        return tell_apart(pods[Role.CANARY], pods[Role.STABLE])
+
+    @cached_property
+    def tells_pods(self) -> bool:
+        """Whether the series of both roles name the pods that served, and not, say, the proxy in front of both."""
+        return tell_apart(self.pods[Role.CANARY], self.pods[Role.STABLE])
 
     def warm(self, gains: list[Gain], query: LatencyQuery) -> list[Gain]:
         """Without those of canary pods that were started during the release a moment ago: a new pod is slow."""
@@ -154,7 +159,8 @@ def gather(spec: AnalysisSpec, state: JudgeState, readings: Readings, until_s: f
         gains.append(gain)
         used += behind
     marks = kept(context.marks, used, readings.at_s)
-    return Gathered(tuple(gains), marks, _newest(context), interval_s)
+    shared = context.pods[Role.CANARY] & context.pods[Role.STABLE]
+    return Gathered(tuple(gains), marks, _newest(context), interval_s, bool(shared - {""}))
 
 
 def _metric(context: _Context, query: Query, interval_s: float | None) -> tuple[MetricGain, list[Gain]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from analysis.model import Readings, Role
+from analysis.model import Calibration, Readings, Role
+from analysis.planning import start_note, steps_of
 from controller.core.model import Application, Observation, Phase, Release, RoleState, RouteState
 from controller.core.scene import CARRIES
 from controller.ports import Fenced, PortError, Ports
@@ -57,7 +58,31 @@ def see_the_rest(ports: Ports, release: Release, first: Observation, predecessor
         seen = replace(
             seen, start_trouble=_metrics_trouble(ports, release), start_route_trouble=_route_trouble(ports, release)
         )
+        if release.judge is None and seen.start_trouble is None and seen.start_route_trouble is None:
+            calibration = troubles.read("calibration", lambda: _calibration(ports, release, seen))
+            seen = replace(seen, calibration=calibration, start_note=_start_note(ports, release, seen, calibration))
     return replace(seen, troubles=tuple(troubles.items))
+
+
+def _start_note(ports: Ports, release: Release, seen: Observation, calibration: Calibration | None) -> str:
+    app, plan = release.app, release.app.canary
+    if release.stable is None or seen.canary is None:
+        return ""
+    look = ports.metrics.look(app.analysis, release.stable, app.name, ports.clock.now_s())
+    return start_note(app.analysis, steps_of(plan.steps, plan.min_bake_s), look, calibration, seen.canary.wanted)
+
+
+def _calibration(ports: Ports, release: Release, seen: Observation) -> Calibration | None:
+    """What stable's pods teach now, else what they last taught: after a promotion they are too young to tell."""
+    app = release.app
+    if release.stable is None or seen.canary is None:
+        return None
+    now_s, pods = ports.clock.now_s(), max(1, seen.canary.wanted)
+    learned = ports.metrics.learn(app.analysis, release.stable, app.name, now_s, pods)
+    if learned is not None:
+        return learned
+    stored = ports.store.application(app.name)
+    return stored.calibration if stored is not None else None
 
 
 def observe_rest(ports: Ports, app: Application, epoch: int) -> Observation:

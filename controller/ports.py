@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from analysis.model import AnalysisSpec, Readings, Role
+from analysis.model import Calibration, Role
 from controller.core.model import Application, Mark, Phase, Release, RoleState, RouteState
+from controller.metrics_port import Metrics as Metrics
 from gates.audit import ChainCheck, Draft, Record
 from gates.kill import Engagement, KillState
 
@@ -135,14 +136,6 @@ class Workload(Protocol):
         """Remove what was made for releases and leave what serves as it is; done already is done. Raises PortError."""
 
 
-class Metrics(Protocol):
-    def read(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> Readings:
-        """Every query of ``spec`` for each role. A backend's trouble never raises: each reading says its outcome."""
-
-    def check(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> str | None:
-        """None when every query parses and can be answered now; else what is wrong, for people."""
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """Something to deliver at least once. ``key`` is the receiver's idempotency key."""
@@ -166,12 +159,14 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredApplication:
-    """An application with what the store knows of it: what serves now, and its compare-and-swap revision."""
+    """An application with what the store knows of it: what serves now, its compare-and-swap revision, and what its own
+    pods last taught about how much they differ."""
 
     app: Application
     stable_version: str | None = None
     revision: int = 0
     deleted: bool = False
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,11 +152,7 @@ class Reconciler:
 
     def _commit(self, before: Release, decision: Decision) -> None:
         after = decision.release
-        application: StoredApplication | None = None
-        if after.phase is Phase.SUCCEEDED and before.phase is not Phase.SUCCEEDED:
-            stored = self._ports.store.application(after.app.name)
-            if stored is not None:
-                application = replace(stored, stable_version=after.canary)
+        application = self._application_after(before, after)
         self._ports.store.commit(
             Commit(
                 records=decision.records,
@@ -166,6 +162,19 @@ class Reconciler:
                 messages=self._messages_of(before, after),
             )
         )
+
+    def _application_after(self, before: Release, after: Release) -> StoredApplication | None:
+        """What the application keeps of this step: the version that serves, or what was learned of its pods."""
+        promoted = after.phase is Phase.SUCCEEDED and before.phase is not Phase.SUCCEEDED
+        learned = after.judge.calibration if before.judge is None and after.judge is not None else None
+        if not promoted and learned is None:
+            return None
+        stored = self._ports.store.application(after.app.name)
+        if stored is None:
+            return None
+        if promoted:
+            return replace(stored, stable_version=after.canary)
+        return replace(stored, calibration=learned) if stored.calibration != learned else None
 
     def _without_store(self, release_id: str, now_s: float, error: PortError) -> float | None:
         """The store is down: nothing goes toward the canary; harm still takes traffic back to stable, marked."""

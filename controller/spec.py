@@ -25,7 +25,13 @@ from controller.core.targets import (
 )
 from controller.documents import DocumentError, load_document
 from controller.spec_blocks import ApplicationBlock, CanaryBlock, HaproxyBlock, TargetBlock
-from controller.spec_kubernetes import kubernetes_route, kubernetes_target, route_document, target_document
+from controller.spec_kubernetes import (
+    kubernetes_route,
+    kubernetes_target,
+    placeholders,
+    route_document,
+    target_document,
+)
 
 
 class InvalidDocument(ValueError):
@@ -48,18 +54,18 @@ def application_from(document: object) -> Application:
     """The same from plain data, as a JSON body gives it. Raises InvalidDocument."""
     try:
         block = ApplicationBlock.model_validate(document)
-        spec = to_spec(block.metrics, block.analysis)
+        target = _target(block.target, block.trigger)
+        route = (
+            kubernetes_route(block.router, target)
+            if isinstance(target, KubernetesTarget)
+            else _haproxy_route(block.router.haproxy)
+        )
+        spec = to_spec(block.metrics, block.analysis, placeholders(target, route))
     except ValidationError as error:
         raise InvalidDocument(mistakes_of(error)) from None
     except SpecError as error:
         raise InvalidDocument(tuple(("", line) for line in str(error).splitlines())) from None
     environment = "production" if block.environment == "prod" else block.environment
-    target = _target(block.target, block.trigger)
-    if isinstance(target, KubernetesTarget):
-        route: Route = kubernetes_route(block.router, target)
-    else:
-        assert block.router.haproxy is not None, "the block was validated"
-        route = _route(block.router.haproxy)
     return Application(block.name, environment, target, route, _plan(block.canary), spec)
 
 
@@ -91,7 +97,8 @@ def _target(block: TargetBlock, trigger: str) -> Target:
     )
 
 
-def _route(block: HaproxyBlock) -> HaproxyRoute:
+def _haproxy_route(block: HaproxyBlock | None) -> Route:
+    assert block is not None, "the block was validated"
     return HaproxyRoute(
         block.guard,
         block.backend,

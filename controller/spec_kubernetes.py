@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from controller.core.targets import KubernetesRoute, KubernetesTarget, RouteKind, RouteObject, Trigger
+from controller.core.targets import KubernetesRoute, KubernetesTarget, Route, RouteKind, RouteObject, Target, Trigger
 from controller.spec_parts import Block, Label, Percent, Text
 
 ROUTES_MAX = 20
@@ -34,6 +34,21 @@ def _token(value: str) -> str:
 ObjectName = Annotated[str, AfterValidator(_object_name)]
 Token = Annotated[str, AfterValidator(_token)]
 Names = Annotated[list[ObjectName], Field(min_length=1, max_length=ROUTES_MAX)]
+
+
+def placeholders(target: Target, route: Route) -> dict[str, tuple[str, str]]:
+    """What queries may name of the objects in a cluster, such as $workload: stable's and the canary's."""
+    if not isinstance(target, KubernetesTarget) or not isinstance(route, KubernetesRoute):
+        return {}
+    known = {
+        "namespace": (target.namespace, target.namespace),
+        "workload": (target.deployment, target.canary_name),
+        "service": (target.service, target.canary_name),
+    }
+    ingresses = [one.name for one in route.objects if one.kind is RouteKind.INGRESS]
+    if len(ingresses) == 1:
+        known["ingress"] = (ingresses[0], ingresses[0])
+    return known
 
 
 class KubernetesBlock(Block):

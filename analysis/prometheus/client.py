@@ -16,11 +16,13 @@ from prometheus_api_client import PrometheusConnect
 from requests.adapters import Retry
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from analysis.model import AnalysisSpec, Readings, Role
-from analysis.prometheus.gate import QUERIES_PER_S, Gate, GateStats
+from analysis.model import AnalysisSpec, Calibration, Readings, Role
+from analysis.prometheus.gate import QUERIES_PER_S, Gate
 from analysis.prometheus.listen import Listener, Transient
 from analysis.prometheus.passes import Pass, host_of
+from analysis.prometheus.past import learned
 from analysis.prometheus.sharing import Sharing, member_of
+from analysis.samples import GateStats
 
 READ_S = 8.0
 DEADLINE_S = 12.0  # of one pass over all queries: a dead Prometheus must not hold a release's worker for minutes
@@ -81,6 +83,16 @@ class PrometheusMetrics:
         What stable did in the last hour must have been judgeable, too.
         """
         return Pass(self, spec, application, at_s).check(versions)
+
+    def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
+        """What stable's queries answer now, asked for this application alone."""
+        return Readings(at_s, Pass(self, spec, application, at_s).alone({Role.STABLE: stable}))
+
+    def learn(
+        self, spec: AnalysisSpec, stable: str, application: str, at_s: float, canary_pods: int
+    ) -> Calibration | None:
+        """How much stable's own pods differ, from hours of their past; None where there is too little to tell."""
+        return learned(spec, stable, application, at_s, canary_pods, Pass(self, spec, application, at_s).ask)
 
     def stats(self) -> tuple[GateStats, ...]:
         """What was asked of each Prometheus so far, and whether its breaker is open."""

@@ -7,26 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from analysis.samples import GateStats
 
 QUERIES_PER_S = 50.0  # a Prometheus answers thousands; a controller that needs more shares too little
 BURST = 200.0  # queries at once, as when many releases start together
 FAILURES = 3  # in a row, each of them a time-out or a broken connection, until the breaker opens
 OPEN_S = 10.0  # until one query may try again; releases poll every few seconds
-
-
-@dataclass(frozen=True, slots=True)
-class GateStats:
-    """Since the start: queries sent and their seconds, those that failed, those not sent, readings that were shared."""
-
-    server: str
-    queries: int = 0
-    seconds: float = 0.0
-    failed: int = 0
-    refused_budget: int = 0
-    refused_breaker: int = 0
-    shared: int = 0
-    is_open: bool = False
 
 
 class Gate:

@@ -116,6 +116,21 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    errors: float
+    latency: float
+    pods: int
+    proposal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    text: str
+    start_trouble: str | None = None
+    calibration: Learned | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     id: str
     verb: str

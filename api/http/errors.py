@@ -29,6 +29,7 @@ REJECTED: Mapping[str, tuple[int, str]] = {
     "active_release": (409, "A release is running"),
     "already_stable": (409, "Nothing to do"),
     "target_missing": (409, "Target not found"),
+    "nothing_serves": (409, "Nothing serves yet"),
     "not_leading": (503, "This node does not lead"),
     "route_taken": (409, "The backend belongs to another application"),
     "conflict": (409, "Changed meanwhile"),

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.http.measure_prometheus import of_prometheus
 from controller.core.model import Phase, Release
 from controller.ports import Page, PortError
 from controller.runtime.doors import Doors
@@ -64,7 +65,8 @@ class _Node(Collector):
         with self._lock:
             now_s = self._doors.clock.monotonic_s()
             if self._looked is None or now_s - self._looked[0] > SCRAPE_S:
-                self._looked = (now_s, [*self._health(), *self._kills(), *self._stored()])
+                asked = of_prometheus(self._doors.asked())
+                self._looked = (now_s, [*self._health(), *self._kills(), *asked, *self._stored()])
             return list(self._looked[1])
 
     def _health(self) -> Iterator[Metric]:

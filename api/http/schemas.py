@@ -9,6 +9,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from api.http.schemas_analysis import CalibrationView, EvidencePointView
+
 Item = TypeVar("Item")
 
 Role = Literal["viewer", "ci", "operator", "approver", "admin"]
@@ -67,6 +69,7 @@ class ApplicationView(_Answer):
     revision: int
     active_release: str | None
     spec: dict[str, Any]
+    calibration: CalibrationView | None = None
 
 
 class ReasonView(_Answer):
@@ -88,7 +91,10 @@ class MetricView(_Answer):
 
 
 class EvidenceView(_Answer):
-    """The evidence so far. ``fresh_at`` is the newest canary sample; ``numbers`` are the judge's own figures."""
+    """The evidence so far. ``fresh_at`` is the newest canary sample; ``numbers`` are the judge's own figures.
+
+    ``series`` is the evidence over time; ``calibration`` is frozen for this release.
+    """
 
     started_at: str
     step_started_at: str
@@ -97,6 +103,8 @@ class EvidenceView(_Answer):
     outage_s: float
     metrics: list[MetricView]
     numbers: dict[str, float | str]
+    series: list[EvidencePointView] = []
+    calibration: CalibrationView | None = None
 
 
 class VerdictView(_Answer):

@@ -10,6 +10,7 @@ from analysis.figures import numbers
 from analysis.model import JudgeState, MetricState
 from api.http import schemas
 from api.http.tokens import state_of
+from api.http.views_analysis import calibration_view, learned_view, trail_view
 from controller.core.effects import Ensure, effects
 from controller.core.explain import explain
 from controller.core.model import Intent, IntentKind, Observation, Phase, Reason, Release
@@ -51,6 +52,7 @@ def application_view(
         revision=stored.revision,
         active_release=active,
         spec=document if sees_secrets else _without_secrets(document),
+        calibration=learned_view(stored),
     )
 
 
@@ -154,6 +156,8 @@ def _evidence(release: Release) -> schemas.EvidenceView | None:
         outage_s=judge.outage_s,
         metrics=[_metric(metric) for metric in judge.metrics],
         numbers=_numbers(release, judge),
+        series=trail_view(judge),
+        calibration=calibration_view(judge.calibration),
     )
 
 

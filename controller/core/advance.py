@@ -55,6 +55,7 @@ def rule_prepare(scene: Scene) -> Release | None:
         return hold(scene, unfit)
     weight = release.app.canary.steps[0]
     text = f"start check passed: canary and stable ready, route verified, metrics answer; first weight {weight} %"
+    text += f". {seen.start_note}" if seen.start_note else ""
     return to(
         release,
         Phase.PROGRESSING,
@@ -65,7 +66,7 @@ def rule_prepare(scene: Scene) -> Release | None:
         peak_weight_pct=max(weight, release.peak_weight_pct),
         baking_since_s=None,
         progressing_since_s=scene.now_s,
-        judge=new_state(scene.now_s),
+        judge=new_state(scene.now_s, seen.calibration),
     )
 
 
@@ -119,7 +120,9 @@ def rule_restart_step(scene: Scene) -> Release | None:
         step=0,
         weight_pct=weight,
         baking_since_s=None,
-        judge=next_step(release.judge, scene.now_s) if release.judge else new_state(scene.now_s),
+        judge=next_step(release.judge, scene.now_s)
+        if release.judge
+        else new_state(scene.now_s, scene.seen.calibration),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from analysis.model import AnalysisSpec, JudgeState, Readings
+from analysis.model import AnalysisSpec, Calibration, JudgeState, Readings
 from controller.core.targets import ExternalTarget, HaproxyRoute, KubernetesTarget, Route, Target
 from gates.kill import NOT_ENGAGED, KillAnswer
 
@@ -242,7 +242,8 @@ class Observation:
     """What one pass saw. Each part was read alone: it is there, or it is None, and None never means "fine".
 
     ``start_trouble`` is what the check of the metrics before the first weight found wrong, ``start_route_trouble`` that
-    of the route; None when they found nothing.
+    of the route; None when they found nothing. ``calibration`` is how much stable's own pods differ,
+    ``start_note`` what the plan can find at today's traffic.
     ``predecessor`` is the release of the same application that has to end first.
     """
 
@@ -254,6 +255,8 @@ class Observation:
     predecessor: str | None = None
     start_trouble: str | None = None
     start_route_trouble: str | None = None
+    calibration: Calibration | None = None
+    start_note: str = ""
     released_kills: frozenset[str] = frozenset()
     troubles: tuple[tuple[str, str], ...] = field(default=())
 

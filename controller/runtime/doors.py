@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from analysis.samples import GateStats
 from controller.commands import Commands
-from controller.ports import Clock, Store
+from controller.forecasts import Outlook
+from controller.ports import Clock, Store, StoredApplication
 from controller.runtime.health import Health
 from controller.runtime.killswitch import KillSwitch
 
@@ -20,3 +22,5 @@ class Doors:
     store: Store
     clock: Clock
     health: Callable[[], Health]
+    outlook: Callable[[StoredApplication], Outlook]
+    asked: Callable[[], tuple[GateStats, ...]]

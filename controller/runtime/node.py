@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from controller.commands import Commands
+from controller.forecasts import outlook_of
 from controller.ports import Fenced, PortError, Ports
 from controller.reconcile import Reconciler
 from controller.runtime.directory import Directory
@@ -59,7 +60,15 @@ class Node:
             registered=self._refresh_directory,
             leading=lambda: self._leading,
         )
-        self.doors = Doors(commands, switch, ports.store, ports.clock, self.health)
+        self.doors = Doors(
+            commands,
+            switch,
+            ports.store,
+            ports.clock,
+            self.health,
+            lambda stored: outlook_of(ports, stored),
+            ports.metrics.stats,
+        )
 
     def start(self) -> None:
         """Take what the sources of the kill switch hold, then begin: everything due is looked at within a second."""

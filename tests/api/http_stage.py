@@ -13,11 +13,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
 from httpx import Response
 
+from analysis.samples import GateStats
 from api.http.app import build_app
 from api.http.permissions import Role
 from api.http.tokens import mint
 from controller.commands import Commands
 from controller.core.model import Application, Release
+from controller.forecasts import outlook_of
 from controller.ports import Commit, PortError, Ports, StoredApplication, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.doors import Doors
@@ -107,11 +109,20 @@ class Stage:
             self.log,
         )
         workload = FakeWorkload()
+        self.metrics, self.asked = FakeMetrics(), tuple[GateStats, ...]()
         ports = Ports(
-            self.store, self.router, lambda _app: workload, FakeMetrics(), self.kills.state, self.clock, self.log
+            self.store, self.router, lambda _app: workload, self.metrics, self.kills.state, self.clock, self.log
         )
         commands = Commands(ports, self.woken.append, lambda: 1, self.last_seen.get)
-        self.doors = Doors(commands, self.kills, self.store, self.clock, lambda: self.health)
+        self.doors = Doors(
+            commands,
+            self.kills,
+            self.store,
+            self.clock,
+            lambda: self.health,
+            lambda stored: outlook_of(ports, stored),
+            lambda: self.asked,
+        )
         self.app: FastAPI = build_app(self.doors, self.settings, self.log)
         self.client = AppClient(self.app)
 

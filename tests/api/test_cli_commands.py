@@ -179,6 +179,18 @@ def test_applications_lists_by_default_gets_and_deletes() -> None:
     assert json.loads(terminal.run("applications", "delete", "shop", "--json").stdout)["deleted"] is True
 
 
+def test_a_forecast_says_what_can_be_found_what_was_learned_and_what_stops_a_start() -> None:
+    learned = {"errors": 2.5, "latency": 1.1, "pods": 12, "windows": 36, "made_at": "x", "proposal": "more is needed"}
+    told = {"text": "At 20 requests a second ...", "start_trouble": "no such series", "calibration": learned}
+    terminal = Terminal(StubController().on("GET", "/v1/applications/shop/forecast", ok(told)))
+    said = terminal.run("forecast", "shop")
+    assert "At 20 requests a second" in said.stdout
+    assert "a release would not start now: no such series" in said.stdout
+    assert "12 of stable's own" in said.stderr
+    assert "more is needed" in said.stderr
+    assert json.loads(terminal.run("forecast", "shop", "--json").stdout) == told
+
+
 @pytest.mark.parametrize(
     ("args", "body"),
     [

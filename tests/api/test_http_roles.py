@@ -16,6 +16,7 @@ ROUTES: tuple[tuple[str, str, dict[str, Any] | None, Action], ...] = (
     ("GET", "/v1/applications", None, Action.READ),
     ("GET", "/v1/applications/{name}", None, Action.READ),
     ("PUT", "/v1/applications/{name}", {}, Action.APPLICATIONS),
+    ("GET", "/v1/applications/{name}/forecast", None, Action.READ),
     ("DELETE", "/v1/applications/{name}", None, Action.APPLICATIONS),
     ("GET", "/v1/releases", None, Action.READ),
     ("POST", "/v1/releases", {"application": "shop", "version": "v3"}, Action.DEPLOY),

@@ -189,6 +189,10 @@ def test_a_preset_passes_its_check_and_counts_each_version_by_itself(
     assert (errors.canary_total, errors.canary_bad, errors.stable_total, errors.stable_bad) == (20, 4, 200, 10)
     assert (latency.canary_total, latency.canary_bad) == (20, 3)
     assert (latency.stable_total, latency.stable_bad) == (200, 30)
+    assert door.learn(spec, "v1", "shop", time.time(), 1) is None, "seconds of history teach nothing"
+    (asked,) = door.stats()
+    assert (asked.failed, asked.is_open) == (0, False)
+    assert asked.queries > 20
     door.close()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.model import AnalysisSpec, CounterQuery, Outcome, Point, Reading, Readings, Role, Series
+from analysis.model import AnalysisSpec, Calibration, CounterQuery, Outcome, Point, Reading, Readings, Role, Series
 from analysis.read import must_be_fresh, selectors_of
+from analysis.samples import GateStats
 
 INFINITY = float("inf")
 
@@ -33,13 +34,15 @@ class FakeMetrics:
     """Structurally the controller's metrics port.
 
     ``serve`` counts requests, ``scrape`` samples all counters at one time. ``trouble`` replaces a role's answers,
-    ``problem`` is what ``check`` says. A role without scrapes has no series, as a version that does not exist yet.
+    ``problem`` is what ``check`` says, ``learned`` what stable's pods teach. A role without scrapes has no series, as a
+    version that does not exist yet.
     """
 
     def __init__(self) -> None:
         self.roles: dict[Role, FakeCounters] = {}
         self.trouble: dict[Role, Trouble] = {}
         self.problem: str | None = None
+        self.learned: Calibration | None = None
 
     def serve(self, role: Role, total: float, bad: float = 0.0, slow: float = 0.0) -> None:
         """``total`` more requests, of which ``bad`` failed and ``slow`` were slower than the limit."""
@@ -72,6 +75,17 @@ class FakeMetrics:
 
     def check(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> str | None:
         return self.problem
+
+    def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
+        return self.read(spec, {Role.STABLE: stable}, application, at_s)
+
+    def learn(
+        self, spec: AnalysisSpec, stable: str, application: str, at_s: float, canary_pods: int
+    ) -> Calibration | None:
+        return self.learned
+
+    def stats(self) -> tuple[GateStats, ...]:
+        return ()
 
     def _reading(self, spec: AnalysisSpec, selector: str, role: Role, at_s: float, exists: bool) -> Reading:
         trouble = self.trouble.get(role)

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analysis.model import AnalysisSpec, Outcome, Point, Reading, Readings, Role, Series
+from analysis.model import AnalysisSpec, Calibration, Outcome, Point, Reading, Readings, Role, Series
+from analysis.samples import GateStats
 
 SCRAPE_S = 2.0
 HISTORY = 120
@@ -69,6 +70,17 @@ class Prometheus:
 
     def check(self, spec: AnalysisSpec, versions: Mapping[Role, str], application: str, at_s: float) -> str | None:
         return None if self.state == "up" else f"Prometheus is {self.state}"
+
+    def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
+        return self.read(spec, {Role.STABLE: stable}, application, at_s)
+
+    def learn(
+        self, spec: AnalysisSpec, stable: str, application: str, at_s: float, canary_pods: int
+    ) -> Calibration | None:
+        return None
+
+    def stats(self) -> tuple[GateStats, ...]:
+        return ()
 
     def _seen(
         self, spec: AnalysisSpec, application: str, role: Role, version: str, until_s: float

@@ -363,3 +363,23 @@ def test_what_is_written_out_reads_back_as_the_same_application(app: Application
     assert application_from(document) == app
     assert parse_application(json.dumps(document)) == app
     assert parse_application(yaml.dump(document, Dumper=Yaml12Dumper)) == app
+
+
+@pytest.mark.parametrize("preset", ["istio", "linkerd", "traefik"])
+def test_a_preset_for_a_cluster_knows_its_objects_from_the_target(preset: str) -> None:
+    metrics = {"prometheus": "http://127.0.0.1:9090", "preset": preset}
+    spec = application_from(in_cluster() | {"metrics": metrics}).analysis
+    names = {one.name: (one.stable, one.canary) for one in spec.names}
+    known = {"namespace": ("web", "web"), "workload": ("shop", "shop-canary"), "service": ("shop", "shop-canary")}
+    assert {name: sides for name, sides in names.items() if name in known}.items() <= known.items()
+    assert len(names) > 1
+    assert (
+        application_from(application_document(application_from(in_cluster() | {"metrics": metrics}))).analysis == spec
+    )
+
+
+def test_what_the_document_names_goes_before_what_the_target_is_called() -> None:
+    names = {"workload": {"stable": "other", "canary": "other-next"}}
+    metrics = {"prometheus": "http://127.0.0.1:9090", "preset": "istio", "names": names}
+    spec = application_from(in_cluster() | {"metrics": metrics}).analysis
+    assert ("workload", "other", "other-next") in [(one.name, one.stable, one.canary) for one in spec.names]

@@ -8,9 +8,9 @@ import typer
 
 from api.cli.card import STYLES, card, phase_text
 from api.cli.command import command
-from api.cli.options import LIMIT, NAME, argument
+from api.cli.options import APPLICATION, LIMIT, NAME, argument
 from api.cli.session import Session, at, find_release
-from api.cli.shapes import Explanation, KillList, Release, read, read_all
+from api.cli.shapes import Explanation, Forecast, KillList, Release, read, read_all
 from api.cli.words import moment
 from api.client import Problem
 
@@ -22,6 +22,7 @@ WHY_CHARS_MAX = 90
 def register(app: typer.Typer) -> None:
     command(app, "status", PANEL)(status)
     command(app, "explain", PANEL)(explain)
+    command(app, "forecast", PANEL)(forecast)
 
 
 def status(
@@ -97,3 +98,24 @@ def explain(session: Session, name: NAME) -> None:
         session.out.document(data)
         return
     session.out.line(read(Explanation, data).explain)
+
+
+def forecast(session: Session, application: APPLICATION) -> None:
+    """Say what a release could find at today's traffic, how long a healthy one takes, and what would stop its start.
+
+    Example: interlock forecast shop
+    """
+    data = session.get(at("applications", application, "forecast")).data
+    if session.out.as_json:
+        session.out.document(data)
+        return
+    found = read(Forecast, data)
+    session.out.line(found.text)
+    if found.calibration is not None:
+        kept = found.calibration
+        learned = f"failures may differ {kept.errors:.3g} times and latencies {kept.latency:.3g} times between pods"
+        session.out.note(f"{learned}, as {kept.pods} of stable's own show; margins are wider by that")
+        if kept.proposal:
+            session.out.note(kept.proposal)
+    if found.start_trouble:
+        session.out.line(f"a release would not start now: {found.start_trouble}", "yellow")

@@ -14,7 +14,9 @@ from api.http.errors import ProblemError
 from api.http.once import Reply, json_response
 from api.http.permissions import Action
 from api.http.schemas import ApplicationView, PageView
+from api.http.schemas_analysis import ForecastView
 from api.http.views import application_view
+from api.http.views_analysis import forecast_view
 from controller.ports import StoredApplication
 from controller.spec import InvalidDocument, application_from
 from controller.wishes import Rejected
@@ -36,11 +38,19 @@ def list_applications(context: ContextOf, caller: Lister, query: Annotated[PageQ
 @router.get("/{name}", response_model=ApplicationView)
 def show(context: ContextOf, caller: Reader, name: str, response: Response) -> object:
     """Environments of processes and hook addresses are shown to an admin only: they often hold secrets."""
-    stored = context.doors.store.application(name)
-    if stored is None or stored.deleted:
-        raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
+    stored = _stored(context, name)
     response.headers["ETag"] = f'"{stored.revision}"'
     return _view(context, caller, stored)
+
+
+@router.get("/{name}/forecast", response_model=ForecastView)
+def forecast(context: ContextOf, caller: Reader, name: str) -> object:
+    """What a release could find at today's traffic, how long a healthy one takes, and what would keep it from starting.
+
+    Asks Prometheus now.
+    """
+    stored = _stored(context, name)
+    return forecast_view(stored, context.doors.outlook(stored))
 
 
 @router.put("/{name}", response_model=ApplicationView)
@@ -79,6 +89,13 @@ def unregister(request: Request, context: ContextOf, caller: Registrar, name: st
         return Response(status_code=204)
 
     return context.once.run(request, caller, run)
+
+
+def _stored(context: Context, name: str) -> StoredApplication:
+    stored = context.doors.store.application(name)
+    if stored is None or stored.deleted:
+        raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
+    return stored
 
 
 def _view(context: Context, caller: Caller, stored: StoredApplication) -> ApplicationView:

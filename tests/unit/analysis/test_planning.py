@@ -7,9 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.model import CounterQuery, Policy
-from analysis.planning import Step, Today, detection_s, finds_from, forecast, promotion_time_s, today_of
-from analysis.samples import Role
+from analysis.model import Calibration, CounterQuery, Policy
+from analysis.planning import (
+    Step,
+    Today,
+    detection_s,
+    finds_from,
+    forecast,
+    promotion_time_s,
+    start_note,
+    today_of,
+)
+from analysis.samples import Readings, Role
 from analysis.spec import parse_analysis
 from tests.unit.analysis.release_run import VERSIONS, Run, failed, spec_of
 
@@ -47,15 +56,28 @@ def test_a_step_without_traffic_finds_nothing_and_the_text_says_so() -> None:
     quiet = Today(0.01)
     assert finds_from(SPEC, ERRORS, STEP, quiet) is None
     text = forecast(SPEC, [STEP], quiet).text
-    assert "not even if every request is bad (errors)" in text
+    assert "no failures, not even if every request is bad (errors)" in text
     assert "would never be proven safe" in text
 
 
 def test_the_whole_plan_in_words() -> None:
     told = forecast(SPEC, [Step(1.0, 300.0), STEP], TODAY)
     assert [sight.metric for sight in told.sights] == ["errors", "latency"] * 2
-    assert told.text.startswith("At 200 requests a second: 1 % for 300 s finds failures from ")
-    assert told.text.endswith("a healthy promotion takes about 10 minutes.")
+    start = "At 200 requests a second each step finds, within its bake: failures from "
+    assert told.text.startswith(start)
+    assert " at weight 1 %, from " in told.text
+    assert "; requests slower than 0.5 s from " in told.text
+    assert told.text.endswith("A healthy promotion takes about 10 minutes.")
+
+
+def test_the_note_of_a_start_names_what_the_pods_taught_what_the_ceiling_forbids_and_the_single_pod() -> None:
+    look = Readings(0.0)
+    plain = start_note(SPEC, [STEP], look, None, 3)
+    assert "pod" not in plain
+    told = start_note(SPEC, [STEP], look, Calibration(2.5, 1.2, 12, 36, 0.0), 1)
+    assert "Stable's own 12 pods differ by up to failures 2.50 times, latencies 1.20 times" in told
+    assert "healthy releases need calibration.ratio of 3.00 for errors (now 2)" in told
+    assert "The canary is a single pod" in told
 
 
 def test_a_metric_that_runs_dry_is_not_promised() -> None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
 
 from analysis.dispersion import phi_of, phi_stable, with_block, with_pods
+from analysis.figures import figures
 from analysis.judge import judge, new_state
-from analysis.model import AnalysisSpec, Judgement, Outcome, Point, Reading, Readings, Role, Series, Verdict
+from analysis.model import (
+    AnalysisSpec,
+    Calibration,
+    Judgement,
+    Outcome,
+    Point,
+    Reading,
+    Readings,
+    Role,
+    Series,
+    Verdict,
+)
 from analysis.pods import one_bad, tell_apart
 from analysis.spec import parse_analysis
 from analysis.state import Dispersion, JudgeState, PodState, PodTally, Tally
@@ -198,3 +211,19 @@ def test_the_state_of_a_fleet_survives_being_saved() -> None:
         saved.state = adapter.validate_json(adapter.dump_json(saved.state), strict=True, extra="forbid")
         assert saved.seconds(5) == kept.seconds(5)
     assert saved.state == kept.state
+
+
+def test_names_that_both_versions_share_are_those_of_a_proxy_and_what_pods_taught_is_not_used() -> None:
+    """Learned margins loosen only where the pods are the versions' own."""
+
+    def margin(fleet: Fleet) -> float:
+        return figures(SPEC, fleet.state).metrics[0].margins.rollback_ratio
+
+    apart, shared = Fleet(), Fleet()
+    shared.pods = {Role.CANARY: ["proxy-1", "proxy-2"], Role.STABLE: ["proxy-1", "proxy-2", "proxy-3"]}
+    for fleet in (apart, shared):
+        fleet.state = replace(fleet.state, calibration=Calibration(1.5, 1.2, 12, 36, 0.0))
+        fleet.seconds(60)
+    assert margin(apart) == pytest.approx(1.8)
+    assert margin(shared) == pytest.approx(1.2)
+    assert shared.state.pods == ()
