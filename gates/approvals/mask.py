@@ -8,12 +8,13 @@ HIDDEN = "***"
 
 _NAMED = re.compile(
     r"""(?ix)
-    ( ["']? [\w.-]* (?: passw(?:or)?d | secret | token | api[_-]?key | private[_-]?key | credential | authorization )
-      [\w.-]* ["']? \s* [:=] \s* )
+    ( (?: passw(?:or)?d | secret | token | api[_-]?key | private[_-]?key | credential | authorization )
+      [\w.-]{0,60} ["']? [ \t]{0,8} [:=] \s{0,80} )
     (?: "[^"\n]*" | '[^'\n]*' | [^\s,;}][^\n,;}]* )
     """
 )
-_INSIDE_ADDRESS = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)[^\s/@]+(@)")
+"""Nothing before the name is matched and every gap is bounded, so that no diff takes long."""
+_INSIDE_ADDRESS = re.compile(r"(?i)(://[^\s/:@]{1,200}:)[^\s/@]{1,500}(@)")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 
 
