@@ -18,6 +18,10 @@ RecordType = Literal[
     "application_registered", "application_changed", "application_deleted", "application_abandoned", "template_changed",
     "token_created", "token_rotated", "token_revoked", "denied",
     "epoch_raised", "message_given_up", "taken_over",
+    "approval_requested", "approved", "approval_denied", "approval_expired", "approval_escalated",
+    "approval_withdrawn", "approval_superseded", "approval_killed", "run_stopped",
+    "approval_reserved", "approval_executing", "approval_result", "approval_stale",
+    "break_glass_opened", "break_glass_reviewed",
 ]  # fmt: skip
 TYPES: tuple[str, ...] = get_args(RecordType)
 """Every type of record there is, so that a listing can tell a typing error from "there is none"."""

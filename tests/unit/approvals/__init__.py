@@ -1,0 +1,1 @@
+"""Requests, votes, freezes and checkpoints: the pure part of the approvals."""

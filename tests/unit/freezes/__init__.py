@@ -1,0 +1,1 @@
+"""Freezes: windows, zones, rules that repeat, and what passes all the same."""
