@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from api.cli.command import BEFORE, reflowed
-from api.cli.commands import applications, audit, deploy, grade, look, node, steer, stop, tokens
+from api.cli.commands import applications, audit, deploy, grade, look, migrations, node, steer, stop, tokens
 from api.cli.exits import EPILOG
 from api.cli.options import TOKEN_FILE, URL
 
@@ -35,7 +35,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback(help=reflowed(HELP), epilog=EPILOG)(_root)
-    for module in (deploy, look, steer, stop, applications, audit, tokens, grade, node):
+    for module in (deploy, look, steer, stop, applications, audit, tokens, grade, migrations, node):
         module.register(app)
     return app
 
