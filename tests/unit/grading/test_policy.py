@@ -95,7 +95,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("requireApproval: ['k8s.*']", "AH-09", "asks_for_reads"),
     ("requireApproval: [file.read]", "AH-09", "asks_for_reads"),
     ("requireApproval: [rollout.abort]", "SK-24", "gates_a_stop"),
-    ("autonomy: [{kinds: ['killswitch.*'], level: suggest}]", "SK-24", "gates_a_stop"),
+    ("autonomy: [{kinds: [killswitch.engage], level: suggest}]", "SK-24", "gates_a_stop"),
     ("autonomy: [{kinds: [traffic.shift], guards: [approval]}]", "LR-11", "only_a_click"),
     ("autonomy: [{kinds: [deploy], guards: [canary]}]", "LR-13", "no_automatic_abort"),
     ("incident: {remediations: ['*']}", "HG-21", "eases_too_much"),
