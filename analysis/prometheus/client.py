@@ -22,6 +22,7 @@ from analysis.prometheus.listen import Listener, Transient
 from analysis.prometheus.passes import Pass, host_of
 from analysis.prometheus.past import learned
 from analysis.prometheus.sharing import Sharing, member_of
+from analysis.read import required_part
 from analysis.samples import GateStats
 
 READ_S = 8.0
@@ -82,7 +83,7 @@ class PrometheusMetrics:
         A healthy version has no failures and a new one has nothing, so those may be empty, but the metric must exist.
         What stable did in the last hour must have been judgeable, too.
         """
-        return Pass(self, spec, application, at_s).check(versions)
+        return Pass(self, required_part(spec), application, at_s).check(versions)
 
     def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
         """What stable's queries answer now, asked for this application alone."""
