@@ -214,3 +214,20 @@ def test_tighter_numbers_of_a_policy_count() -> None:
     assert given(DEPLOY).grade == "G2"
     assert given(DEPLOY, tight).grade == "G3"
     assert as_json(given(DEPLOY))["policy_digest"] != as_json(given(DEPLOY, tight))["policy_digest"]
+
+
+@pytest.mark.requirement("LR-14")
+def test_what_lacks_one_of_the_four_properties_does_not_go_ahead_from_g2_on() -> None:
+    def rail(one: Answer) -> dict[str, str]:
+        return {control.name: control.state.value for control in one.control.rail}
+
+    assert rail(given(DEPLOY)) == {
+        "reversible": "verified",
+        "authorised": "later",
+        "interruptible": "verified",
+        "logged": "later",
+    }
+    for one in CASES:
+        told = given(one)
+        if told.grade.rank >= 2 and "missing" in rail(told).values():
+            assert told.decided.outcome in ("held", "refused"), one.name

@@ -33,7 +33,7 @@ def grade(asked: dict[str, Any], verified: tuple[Sourced, ...] = ALL) -> str:
     return compute(believe(asked, verified).facts, Limits()).grade.value
 
 
-@pytest.mark.requirement("LR-18", "SKP-06", "AH-12")
+@pytest.mark.requirement("LR-18", "SKP-06", "AH-12", "AS-11")
 def test_a_caller_cannot_vouch_for_its_own_safety() -> None:
     boast = DEPLOY | {"guards": GUARDS, "reversibility": EXERCISED, "env": {"tier": "preview"}, "sandboxed": True}
     assert grade(boast, ACTOR + PLACE) == "G3"
