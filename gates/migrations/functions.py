@@ -44,6 +44,7 @@ STEADY = _words(
     "to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery setweight ts_rank ts_headline",
     "numnode querytree strip",
     # looking at the catalog
+    "current_setting",
     "current_database current_schema version pg_typeof format_type pg_get_constraintdef pg_get_indexdef",
     "pg_get_viewdef obj_description col_description to_regclass to_regtype to_regproc to_regnamespace to_regrole",
     "has_table_privilege has_column_privilege has_schema_privilege pg_table_is_visible",

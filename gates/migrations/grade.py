@@ -120,8 +120,15 @@ def _report(judged: Judged, together: tuple[Finding, ...]) -> StatementReport:
     step = judged.step
     findings = tuple(sorted(judged.findings + together, key=lambda each: -each.grade.rank))
     lock = max((each.lock for each in findings), key=_LOCKS.index, default=Lock.NONE)
+    secret = any(each.rule == "role.password" for each in findings)
     return StatementReport(
-        step.index, step.sliced.text, step.kind, grade_of(findings), lock, step.transaction, findings
+        step.index,
+        "(not shown: it holds a password)" if secret else step.sliced.text,
+        step.kind,
+        grade_of(findings),
+        lock,
+        step.transaction,
+        findings,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from gates.migrations.action import FAMILY_OF_DROP, Action, Scene
 from gates.migrations.expressions import Calls, calls, column_of
 from gates.migrations.model import Name
-from gates.migrations.tree import body_of, dotted, relation
+from gates.migrations.tree import body_of, dotted, relation, walk
 
 _FORGETS = ("VAR_SET_MULTI", "VAR_RESET_ALL")
 
@@ -20,24 +20,6 @@ def after(scene: Scene, actions: tuple[Action, ...]) -> Scene:
     return scene
 
 
-def without_temporary(scene: Scene, swept: frozenset[Name]) -> Scene:
-    """At the end of a transaction the temporary tables that end with it are gone: their names mean others again."""
-    return replace(scene, created=frozenset(each for each in scene.created if each[1] not in swept))
-
-
-def swept_by(actions: tuple[Action, ...]) -> frozenset[Name]:
-    """Temporary tables that these actions create and that end with the transaction."""
-    names = {
-        each.target for each in actions if each.kind == "CreateStmt" and each.top.get("oncommit") == "ONCOMMIT_DROP"
-    }
-    into = {
-        each.target
-        for each in actions
-        if each.kind == "CreateTableAsStmt" and (each.top.get("into") or {}).get("onCommit") == "ONCOMMIT_DROP"
-    }
-    return frozenset(names | into | {Name("pg_temp", name.name) for name in names | into})
-
-
 def _after(scene: Scene, action: Action) -> Scene:
     made = _made(action)
     created = scene.created | made
@@ -46,13 +28,24 @@ def _after(scene: Scene, action: Action) -> Scene:
     elif action.kind == "RenameStmt" and action.form == "OBJECT_TABLE" and action.fresh:
         new = Name(action.target.schema, str(action.top.get("newname", "")))
         created = (created - {("table", action.target)}) | {("table", new)}
-    elif action.form == "AT_AttachPartition":
-        created -= {("table", relation(action.element.get("name")))}
-    elif action.form in ("AT_AddInherit", "AT_ChangeOwner"):
-        created -= {("table", action.target)}
+    elif action.form in ("AT_AttachPartition", "AT_AddInherit", "AT_ChangeOwner"):
+        created -= {("table", name) for name in _tied_together(action)}
     elif _changes_what_names_mean(action):
         return Scene()
+    created -= {("table", name) for name in _now_referenced(action)}
     return _with_columns(replace(scene, created=created), action)
+
+
+def _tied_together(action: Action) -> set[Name]:
+    """Parent and child: what happens to the one from now on happens to the rows of the other."""
+    return {action.target, relation(action.element), relation(action.element.get("name"))}
+
+
+def _now_referenced(action: Action) -> set[Name]:
+    """New tables to which an old one now refers: deleting there may delete or change rows of the old one."""
+    if action.kind != "AlterTableCmd" or action.fresh:
+        return set()
+    return {relation(body["pktable"]) for _, body in walk(action.body, action.kind) if "pktable" in body}
 
 
 def _changes_what_names_mean(action: Action) -> bool:
@@ -70,7 +63,7 @@ def _made(action: Action) -> frozenset[tuple[str, Name]]:
         family = "view" if action.form == "OBJECT_MATVIEW" else "table"
     if family is None or (action.kind == "CreateStmt" and not _stands_alone(action)):
         return frozenset()
-    name = action.target
+    name = Name("pg_temp", action.target.name) if _ends_with_transaction(action) else action.target
     if action.kind == "IndexStmt":
         name = Name(action.target.schema, str(action.top.get("idxname", "")))
     elif action.kind == "CompositeTypeStmt":
@@ -89,6 +82,12 @@ _FAMILY = {
     "CompositeTypeStmt": "type",
     "CreateRangeStmt": "type",
 }
+
+
+def _ends_with_transaction(action: Action) -> bool:
+    """ON COMMIT DROP: afterwards its bare name means another table, so only pg_temp.name is certain."""
+    told = (action.top.get("oncommit"), (action.top.get("into") or {}).get("onCommit"))
+    return "ONCOMMIT_DROP" in told
 
 
 def _is_temporary(action: Action) -> bool:

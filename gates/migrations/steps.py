@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from gates.migrations.action import Action, Scene, actions_of
 from gates.migrations.model import Name, Sliced
-from gates.migrations.scene import after, not_null_check, swept_by, without_temporary
+from gates.migrations.scene import after, not_null_check
 from gates.migrations.tree import kind_of, options
 
 _OPENS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
@@ -62,7 +62,6 @@ class _Walk:
         self.scene = Scene()
         self.number = 0
         self.explicit = False
-        self.swept: frozenset[Name] = frozenset()
         self.checks: dict[tuple[Name, str], tuple[str, int]] = {}
         self.validated: dict[tuple[Name, str], int] = {}
 
@@ -78,7 +77,6 @@ class _Walk:
         if alone and not self.explicit:
             self._next_transaction(explicit=False)
         self.scene = after(self.scene, actions)
-        self.swept |= swept_by(actions)
         self._note_checks(actions)
         if form and form not in _OPENS:
             self._next_transaction(explicit=False)
@@ -87,8 +85,6 @@ class _Walk:
     def _next_transaction(self, explicit: bool) -> None:
         self.number += 1
         self.explicit = explicit
-        self.scene = without_temporary(self.scene, self.swept)
-        self.swept = frozenset()
 
     def _note_checks(self, actions: Iterable[Action]) -> None:
         for action in actions:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gates.grades import Grade
 from gates.migrations.action import Action
-from gates.migrations.expressions import Calls, calls
+from gates.migrations.expressions import Calls, calls, column_of
 from gates.migrations.model import Finding, Lock, Name, Phase
 from gates.migrations.rules.facts import default_of, inline
 from gates.migrations.steps import Step, stands_alone
@@ -98,13 +98,25 @@ _TOUCHES_ROWS = frozenset(
 def _runs_own_code(plan: Sequence[Judged]) -> Iterator[int]:
     """Code is hung on a table or view, and a later statement of the same plan reads or writes it: so the code runs."""
     armed: set[str] = set()
-    for judged in plan:
-        step = judged.step
-        if step.kind in _TOUCHES_ROWS and armed & {
-            body["relname"] for _, body in walk(step.sliced.tree) if "relname" in body
-        }:
+    functions: set[str] = set()
+    for step in (judged.step for judged in plan):
+        if _reads_or_writes(step) and (armed & _relations(step) or functions & _columns(step)):
             yield step.index
         armed |= {action.target.name for action in step.actions if _installs_code(action)}
+        functions |= {action.target.name for action in step.actions if action.kind == "CreateFunctionStmt"}
+
+
+def _reads_or_writes(step: Step) -> bool:
+    return step.kind in _TOUCHES_ROWS or any(action.form == "AT_ValidateConstraint" for action in step.actions)
+
+
+def _relations(step: Step) -> set[str]:
+    return {str(body["relname"]) for _, body in walk(step.sliced.tree) if "relname" in body}
+
+
+def _columns(step: Step) -> set[str]:
+    """Last words of column names: PostgreSQL reads table.name as name(table) where there is no such column."""
+    return {column_of({"ColumnRef": body}) for kind, body in walk(step.sliced.tree) if kind == "ColumnRef"}
 
 
 def _installs_code(action: Action) -> bool:

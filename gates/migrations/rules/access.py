@@ -65,9 +65,9 @@ def _known_object(action: Action) -> bool:
 
 
 def _tells_a_password(action: Action) -> bool:
-    told = any(kind == "DefElem" and body.get("defname") == "password" for kind, body in walk(action.top, action.kind))
-    given = [options(body_of({"S": action.top}).get("options")).get("password")]
-    return told or any(body_of(value).get("sval") for value in given if value is not True)
+    given = [body for kind, body in walk(action.top, action.kind) if kind == "DefElem"]
+    as_option = any(body.get("defname") == "password" and body.get("arg") for body in given)
+    return as_option or "password" in str(action.top.get("conninfo", "")).lower()
 
 
 def _extension(action: Action) -> str:
@@ -84,8 +84,7 @@ RULES = (
     Rule("grant.default", Grade.G2, a("AlterDefaultPrivilegesStmt"), "rights on objects that are not there yet"),
     Rule("role.change", Grade.G3, _any_of(*_ROLES), "who may do what in the whole server",
          "the platform's own change, outside migrations"),
-    Rule("role.password", Grade.G3, both(_any_of(*_ROLES, "CreateUserMappingStmt", "AlterUserMappingStmt"),
-         _tells_a_password),
+    Rule("role.password", Grade.G3, both(_any_of(*_ROLES, *_NETWORK), _tells_a_password),
          "a password stands in the text", "take it out and set it by another way", explains=False, refuses=True),
     Rule("role.owned", Grade.G3, _any_of("DropOwnedStmt", "ReassignOwnedStmt"),
          "everything that a role owns; the list is not in the text", "name every object", _AE, data_loss=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gates.grades import Grade
+from gates.migrations.action import Action
 from gates.migrations.expressions import Calls, calls
 from gates.migrations.functions import SERIAL_TYPES
 from gates.migrations.model import Lock, Phase
@@ -12,6 +13,7 @@ from gates.migrations.rules.facts import (
     default_calls,
     default_of,
     has_inline,
+    inline,
     is_plain_cast,
     proven_not_null,
     type_is,
@@ -25,6 +27,14 @@ _DEFAULT = both(a("AlterTableCmd", "AT_ColumnDefault"), _TABLE)
 _TYPE = both(a("AlterTableCmd", "AT_AlterColumnType"), _TABLE)
 _FILLS_ITSELF = either(has_inline("CONSTR_IDENTITY", "CONSTR_GENERATED"), type_is(*SERIAL_TYPES))
 _HAS_DEFAULT = no(lambda action: default_of(action.element) is None)
+
+
+def _computes_unknown(action: Action) -> bool:
+    """A generated column or a CHECK that calls what nobody has read."""
+    written = inline(action.element)
+    computed = [written.get(kind, {}).get("raw_expr") for kind in ("CONSTR_GENERATED", "CONSTR_CHECK")]
+    return calls(computed) is Calls.UNKNOWN
+
 
 RULES = (
     Rule("column.add", Grade.G0, _ADD, "adds a column; the table's definition changes for a moment, no row does",
@@ -51,6 +61,9 @@ RULES = (
     Rule("column.add-check", Grade.G2, both(_ADD, has_inline("CONSTR_CHECK")),
          "a CHECK written at the column is verified by reading the whole table under the lock",
          "add the column; add the CHECK as NOT VALID; VALIDATE it in a later transaction", _AE, explains=False),
+    Rule("column.add-calling", Grade.G3, both(_ADD, _computes_unknown),
+         "a function whose body nobody has read runs for every row, and may do anything", "use built-in functions", _AE,
+         explains=False),
     Rule("column.add-unique", Grade.G2, both(_ADD, has_inline("CONSTR_UNIQUE", "CONSTR_PRIMARY")),
          "it builds an index while reads and writes wait",
          "add the column; CREATE UNIQUE INDEX CONCURRENTLY; ADD CONSTRAINT ... USING INDEX", _AE, explains=False),
@@ -60,8 +73,8 @@ RULES = (
     Rule("column.add-reference-filled", Grade.G2, both(_ADD, has_inline("CONSTR_FOREIGN"), _HAS_DEFAULT),
          "old rows get the default, and every one of them is looked up in the referenced table under the lock",
          "add the column; add the foreign key as NOT VALID; VALIDATE it in a later transaction", _AE, explains=False),
-    Rule("column.add-json", Grade.G1, both(_ADD, type_is("json")),
-         "json has no equality: SELECT DISTINCT and UNION over all columns of the table fail from then on",
+    Rule("column.add-json", Grade.G1, both(_ADD, type_is("json", "xml")),
+         "the type has no equality: SELECT DISTINCT and UNION over all columns of the table fail from then on",
          "use jsonb", _AE, explains=False),
     Rule("column.drop", Grade.G3, both(a("AlterTableCmd", "AT_DropColumn"), old),
          "the column's data is lost, and versions that still read it fail",

@@ -22,7 +22,9 @@ _DROP_INDEX = both(a("DropStmt", "OBJECT_INDEX"), lambda action: not action.scen
 
 
 def _reindexes_concurrently(action: Action) -> bool:
-    return "concurrently" in options(action.top.get("params"))
+    """Of one table or index; a whole schema or database is never a small matter."""
+    one = action.form in ("REINDEX_OBJECT_INDEX", "REINDEX_OBJECT_TABLE")
+    return one and "concurrently" in options(action.top.get("params"))
 
 
 def _index_calls_unknown(action: Action) -> bool:
@@ -80,7 +82,7 @@ INDEXES = (
          "online; it cannot run inside a transaction, and a failure leaves an invalid index", lock=_SUE),
     Rule("index.create-unique-concurrently", Grade.G1, both(_INDEX, old, _CONCURRENT, flag("unique")),
          "online; duplicates make it fail and leave an invalid index", "look for duplicates first", _SUE),
-    Rule("index.create-calling", Grade.G2, both(_INDEX, _index_calls_unknown),
+    Rule("index.create-calling", Grade.G3, both(_INDEX, _index_calls_unknown),
          "a function whose body nobody has read runs for every row", "use built-in functions", explains=False),
     Rule("index.drop", Grade.G2, both(_DROP_INDEX, no(_CONCURRENT)),
          "table and index are locked; queries may get slow, and a unique index no longer forbids duplicates",

@@ -115,7 +115,7 @@ RULES = (
          data_loss=True),
     Rule("rows.change-all", Grade.G3, both(_ALTERS, old, _every_row),
          "every row of the table is changed or deleted", "name the rows; work in batches", _RE, data_loss=True),
-    Rule("rows.change-inside", Grade.G3, both(_ROWS, _changes_inside),
+    Rule("rows.change-inside", Grade.G3, both(either(_ROWS, a("ViewStmt")), _changes_inside),
          "a statement inside it changes rows", "write it as a statement of its own", _RE, data_loss=True,
          explains=False),
     Rule("rows.merge", Grade.G3, a("MergeStmt"), "it may insert, change and delete rows at once", "single statements",

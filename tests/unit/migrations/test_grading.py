@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gates.grades import Grade
+from gates.migrations.document import document, lines
 from gates.migrations.grade import NOT_RENDERED, grade_postgresql
 from gates.migrations.model import Parsed, Sliced
 from gates.migrations.nodes import kinds
@@ -65,6 +66,13 @@ def test_a_further_statement_never_makes_a_plan_milder(first: str, second: str) 
         "CREATE TABLE n (a int); ALTER TABLE parcel ATTACH PARTITION n DEFAULT; DROP TABLE n",
         "CREATE TABLE n (a int); ALTER TABLE n RENAME TO m; DROP TABLE n",
         "CREATE TABLE n (a int); ALTER TABLE n INHERIT parcel; DELETE FROM n",
+        "CREATE TEMP TABLE n (a int) ON COMMIT DROP; DROP TABLE n",
+        "CREATE TEMP TABLE n ON COMMIT DROP AS SELECT 1; DELETE FROM n",
+        "CREATE TABLE n (a int) PARTITION BY LIST (a); ALTER TABLE n ATTACH PARTITION old DEFAULT; DROP TABLE n",
+        "CREATE TABLE n (a int); ALTER TABLE old INHERIT n; TRUNCATE n",
+        "CREATE TABLE n (a int PRIMARY KEY); ALTER TABLE old ADD COLUMN b int DEFAULT 1 REFERENCES n ON DELETE CASCADE;"
+        "DELETE FROM n",
+        "CREATE TABLE n (a int UNIQUE); ALTER TABLE old ADD FOREIGN KEY (b) REFERENCES n (a) NOT VALID; DELETE FROM n",
         "DROP TABLE n; CREATE TABLE n (a int)",
         "CREATE TABLE n (a int); DROP TABLE n, parcel",
     ],
@@ -150,6 +158,13 @@ def test_a_name_that_may_pass_for_another_is_not_and_makes_the_plan_g2(name: str
     answer = graded(f'ALTER TABLE "{name}" ADD COLUMN b int')
     assert answer.grade is Grade.G2
     assert "name.look-alike" in rules_of(answer)
+
+
+@pytest.mark.parametrize("sql", ["CREATE ROLE a PASSWORD 'hush'", "ALTER ROLE a PASSWORD 'hush'"])
+def test_a_password_is_refused_and_never_shown(sql: str) -> None:
+    answer = graded(sql)
+    assert answer.refused
+    assert "hush" not in str(document(answer)) + "".join(lines(answer))
 
 
 def test_data_in_another_script_is_only_data() -> None:
