@@ -103,3 +103,11 @@ def test_a_huge_file_is_refused_without_being_read_whole(tmp_path: Path) -> None
     result = run(written(tmp_path, "a.sql", b"-- x\n" * 1_000_000))
     assert result.exit_code == Exit.REFUSED
     assert "262144 are allowed" in result.stdout
+
+
+def test_an_alembic_revision_is_rendered_and_graded(tmp_path: Path) -> None:
+    text = "from alembic import op\n\n\ndef upgrade():\n    op.drop_table('parcel')\n"
+    result = run(written(tmp_path, "ab12.py", text))
+    assert result.exit_code == Exit.HELD, result.output
+    assert "DROP TABLE parcel" in result.stdout
+    assert run(written(tmp_path, "ab12.py", text), "--dialect", "mysql").exit_code == Exit.USAGE
