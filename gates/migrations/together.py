@@ -99,11 +99,20 @@ def _runs_own_code(plan: Sequence[Judged]) -> Iterator[int]:
     """Code is hung on a table or view, and a later statement of the same plan reads or writes it: so the code runs."""
     armed: set[str] = set()
     functions: set[str] = set()
+    replaced = False
     for step in (judged.step for judged in plan):
-        if _reads_or_writes(step) and (armed & _relations(step) or functions & _columns(step)):
+        touched = _reads_or_writes(step) and (armed & _relations(step) or functions & _columns(step))
+        inserts = any(action.kind == "InsertStmt" and not action.fresh for action in step.actions)
+        if touched or (replaced and inserts):
             yield step.index
         armed |= {action.target.name for action in step.actions if _installs_code(action)}
         functions |= {action.target.name for action in step.actions if action.kind == "CreateFunctionStmt"}
+        replaced = replaced or any(_changes_old_function(action) for action in step.actions)
+
+
+def _changes_old_function(action: Action) -> bool:
+    """A function that is there already may hang on any table by a trigger or a default."""
+    return action.kind == "AlterFunctionStmt" or (action.kind == "CreateFunctionStmt" and action.says("replace"))
 
 
 def _reads_or_writes(step: Step) -> bool:
