@@ -44,23 +44,31 @@ def log_harm(t: Tally, rho: float, delta: float, r: float) -> float:
     return t.canary_bad * math.log1p(bet) + t.stable_bad * math.log1p(-hedge) - t.canary_total * math.log1p(delta * bet)
 
 
-def harm_logs(t: Tally, rho: float, delta: float, grid: Sequence[float] = HARM_GRID) -> list[float]:
+def harm_logs(t: Tally, rho: float, delta: float, grid: tuple[float, ...] = HARM_GRID) -> list[float]:
     """``log_harm`` over a grid of alternatives."""
-    n_c, y_c, n_s, y_s = t.canary_total, t.canary_bad, t.stable_total, t.stable_bad
+    y_c, y_s = t.canary_bad, t.stable_bad
     if rho == 0:
-        return [y_c * bad - n_c * any_ for bad, any_ in _absolute_bets(delta, tuple(grid))]
-    if n_s <= 0:
+        n_c = t.canary_total
+        return [y_c * bad - n_c * any_ for bad, any_ in _absolute_bets(delta, grid)]
+    if t.stable_total <= 0:
         return [0.0] * len(grid)
-    log1p, slope, logs = math.log1p, n_c * rho, []
+    terms = _harm_terms(t.canary_total, t.stable_total, rho, delta, grid)
+    return [always + y_c * bad + y_s * hedged for always, bad, hedged in terms]
+
+
+Terms = tuple[tuple[float, float, float], ...]
+"""For each point of a grid: what the block adds in any case, per bad request of the canary, and per one of stable."""
+
+
+@lru_cache(maxsize=64)
+def _harm_terms(n_c: float, n_s: float, rho: float, delta: float, grid: tuple[float, ...]) -> Terms:
+    """They depend on the numbers of requests alone, which all edges of a latency share."""
+    log1p, slope, found = math.log1p, n_c * rho, []
     for r in grid:
         bet = n_s * (r - 1) / (slope * r + n_s)
-        log = -n_c * log1p(delta * bet)
-        if y_c:
-            log += y_c * log1p(bet)
-        if y_s:
-            log += y_s * log1p(-slope * bet / (n_s * (1 + delta * bet)))
-        logs.append(log)
-    return logs
+        any_ = log1p(delta * bet)
+        found.append((-n_c * any_, log1p(bet), log1p(-slope * bet / (n_s * (1 + delta * bet)))))
+    return tuple(found)
 
 
 @lru_cache(maxsize=256)
@@ -86,16 +94,17 @@ def log_safe(t: Tally, rho: float, delta: float, bet: float) -> float:
 
 def safe_logs(t: Tally, rho: float, delta: float, phi: float = 1.0) -> list[float]:
     """``log_safe`` over the grid of bets, divided by the dispersion."""
-    n_c, y_c, n_s, y_s = t.canary_total, t.canary_bad, t.stable_total, t.stable_bad
-    log1p, slope, logs = math.log1p, rho * n_c / n_s if n_s > 0 else 0.0, []
-    for bet in SAFE_GRID:
-        log = -n_c * log1p(-delta * bet)
-        if y_c:
-            log += y_c * log1p(-bet)
-        if y_s and slope:
-            log += y_s * log1p(slope * bet / (1 - delta * bet))
-        logs.append(log / phi)
-    return logs
+    y_c, y_s = t.canary_bad, t.stable_bad
+    terms = _safe_terms(t.canary_total, t.stable_total, rho, delta)
+    return [(always + y_c * bad + y_s * hedged) / phi for always, bad, hedged in terms]
+
+
+@lru_cache(maxsize=64)
+def _safe_terms(n_c: float, n_s: float, rho: float, delta: float) -> Terms:
+    log1p, slope = math.log1p, rho * n_c / n_s if n_s > 0 else 0.0
+    return tuple(
+        [(-n_c * log1p(-delta * bet), log1p(-bet), log1p(slope * bet / (1 - delta * bet))) for bet in SAFE_GRID]
+    )
 
 
 def log_share(t: Tally, least: float, part: float, dispersion: float) -> float:

@@ -17,7 +17,7 @@ from analysis.evidence import HARM_GRID, SAFE_GRID, START_MASS, block_cap, safe_
 from analysis.figures import GUARD_PART, weights_of
 from analysis.model import AnalysisSpec, Calibration, CounterQuery, JudgeState, Margins, Query
 from analysis.preflight import stable_counts, stable_span_s
-from analysis.samples import Readings
+from analysis.samples import Outcome, Readings
 from analysis.state import Tally
 
 SLACK = 1.25  # measured delays are 1 to 1.5 times the formula: margins of the grid, blocks, clustering
@@ -200,7 +200,8 @@ def start_note(
     spec: AnalysisSpec, steps: Sequence[Step], look: Readings, kept: Calibration | None, canary_pods: int
 ) -> str:
     """What is said when a release starts: the forecast, what its pods taught, and what one pod cannot show."""
-    found = [forecast(spec, steps, today_of(spec, look), kept).text]
+    unread = any(item.outcome is Outcome.UNREADABLE for item in look.items)
+    found = [] if unread else [forecast(spec, steps, today_of(spec, look), kept).text]
     if kept is not None:
         differ = f"failures {kept.errors:.2f} times, latencies {kept.latency:.2f} times"
         found.append(f"Stable's own {kept.pods} pods differ by up to {differ}; the margins are wider by that.")

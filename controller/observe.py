@@ -60,7 +60,8 @@ def see_the_rest(ports: Ports, release: Release, first: Observation, predecessor
         )
         if release.judge is None and seen.start_trouble is None and seen.start_route_trouble is None:
             calibration = troubles.read("calibration", lambda: _calibration(ports, release, seen))
-            seen = replace(seen, calibration=calibration, start_note=_start_note(ports, release, seen, calibration))
+            note = troubles.read("forecast", lambda: _start_note(ports, release, seen, calibration))
+            seen = replace(seen, calibration=calibration, start_note=note or "")
     return replace(seen, troubles=tuple(troubles.items))
 
 

@@ -13,6 +13,8 @@ from typing import TextIO, cast
 LINES_MAX = 10_000
 """Lines that may wait for a slow reader, some 10 MB; more are dropped, since the audit record is what counts."""
 CLOSE_S = 2.0
+BEATS = "apscheduler.scheduler"
+"""It warns of every beat that is left out because the one before still runs. Health tells which heartbeat is late."""
 
 
 class QueuedLines(io.TextIOBase):
@@ -52,8 +54,10 @@ def lines_to(stream: TextIO) -> Iterator[TextIO]:
     handler = logging.StreamHandler(lines)
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)
+    logging.getLogger(BEATS).setLevel(logging.ERROR)
     try:
         yield cast("TextIO", lines)
     finally:
         logging.getLogger().removeHandler(handler)
+        logging.getLogger(BEATS).setLevel(logging.NOTSET)
         lines.finish()

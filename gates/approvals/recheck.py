@@ -125,7 +125,7 @@ def rule_targets(look: Look) -> Refusal | None:
         return Refusal("targets_unknown", "the objects could not be read")
     if now == approved:
         return None
-    if {item.uid for item in now} != {item.uid for item in approved}:
+    if sorted(item.uid for item in now) != sorted(item.uid for item in approved):
         return Refusal("targets", f"{len(approved)} objects were approved, now they are {len(now)} or others")
     changed = sorted({item.name for item in now} & {a.name for a, n in zip(approved, now, strict=True) if a != n})
     return Refusal("targets", f"changed since: {', '.join(changed[:5]) or 'their order'}")

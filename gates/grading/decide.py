@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from gates.grades import Grade
 from gates.grading.compute import Graded
-from gates.grading.control import Controlled, Mode, State
+from gates.grading.control import Controlled, Mode, State, guards
 from gates.grading.kinds import Effect, Group
 from gates.grading.rulebook import LEVELS, Autonomy, Policy, Profile, least, matches, tighter
 
@@ -64,7 +64,7 @@ def decide(graded: Graded, control: Controlled, policy: Policy, asked: Profile |
     reasons = _reasons(graded, policy, profile)
     level = least(_LEVEL.get(mode, Autonomy.APPROVE), policy.ruling_of(at.kind.name, at.production))
     outcome = _outcome(graded, control, mode, level, profile, reasons)
-    missing = tuple(one.name for one in control.controls if one.state is State.MISSING)
+    missing = _missing(graded, control, policy)
     people = 0 if outcome is not Outcome.HELD else 2 if graded.grade is Grade.G3 else 1
     if profile is Profile.SHADOW and outcome is Outcome.HELD:
         return Decided(Outcome.PROCEED, mode, level, profile, reasons, missing, 0, would_be=outcome)
@@ -104,9 +104,29 @@ def _reasons(graded: Graded, policy: Policy, profile: Profile) -> tuple[str, ...
         found.append("listed")
     if policy.ruling_of(at.kind.name, at.production) is Autonomy.APPROVE:
         found.append("high_risk_action")
+    if _wanted(graded, policy) - _verified(graded):
+        found.append("guard_missing")
     if profile is Profile.STRICT:
         found.append("strict_profile")
     return tuple(dict.fromkeys(found))
+
+
+def _wanted(graded: Graded, policy: Policy) -> frozenset[str]:
+    return policy.guards_of(graded.situation.kind.name, graded.situation.production)
+
+
+def _verified(graded: Graded) -> frozenset[str]:
+    """Guards the controller has verified, whether the grade asks for them or not."""
+    switch = graded.situation.facts.flag("guards.kill_switch_selftest_ok") is True
+    shown = {one.name for one in guards(graded.situation) if one.state is State.VERIFIED}
+    return frozenset(shown | ({"tested-kill-switch"} if switch else set()))
+
+
+def _missing(graded: Graded, control: Controlled, policy: Policy) -> tuple[str, ...]:
+    """Controls that are not there: what the grade asks for first, then what the policy adds."""
+    asked = [one.name for one in control.controls if one.state is State.MISSING]
+    added = sorted(_wanted(graded, policy) - _verified(graded)) if graded.situation.changes else []
+    return tuple(dict.fromkeys([*asked, *added]))
 
 
 def _in_incident(graded: Graded, control: Controlled, policy: Policy) -> Mode:

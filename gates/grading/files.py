@@ -13,7 +13,8 @@ _GATE = re.compile(
     r"^\.github/|^\.gitlab-ci[^/]*\.ya?ml$|^\.gitlab/|^\.circleci/|^\.buildkite/|^\.tekton/|^\.drone\.ya?ml$|^\.ci/"
     r"|^\.woodpecker|^\.travis\.ya?ml$|^\.semaphore/|^\.argo/|^(gates?|polic(y|ies))/"
     r"|(^|/)(jenkinsfile[^/]*|codeowners|azure-pipelines[^/]*\.ya?ml|bitbucket-pipelines\.ya?ml|cloudbuild\.ya?ml)$"
-    r"|(^|/)\.?interlock(/|\.ya?ml$)|\.rego$|(^|/)(ci|pipelines?|workflows)/[^/]+\.ya?ml$|(^|/)policy\.ya?ml$"
+    r"|(^|/)\.?interlock(/|\.ya?ml$)|\.rego$|(^|/)(ci|pipelines?|workflows)/[^/]+\.ya?ml$|(^|/)(policy|pipeline)\.ya?ml$"
+    r"|(^|/)[^/]*(gate|approval)s?[-_]?polic(y|ies)[^/]*$|(^|/)polic(y|ies)/[^/]+\.(ya?ml|json|cel)$"
 )
 _DOCUMENTS = re.compile(r"\.(md|rst|txt)$")
 

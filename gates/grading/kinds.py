@@ -107,7 +107,8 @@ KINDS: tuple[Kind, ...] = (
         "helm.status helm.list helm.get helm.history helm.template helm.lint helm.diff helm.dry_run "
         "terraform.plan terraform.validate terraform.show terraform.fmt vcs.read vcs.diff vcs.log file.read "
         "metrics.query logs.read logs.query dns.lookup artifact.pull artifact.scan rollout.status release.status "
-        "policy.lint policy.read audit.read flag.read cloud.read sql.explain",
+        "policy.lint policy.read audit.read flag.read cloud.read sql.explain "
+        "killswitch.selftest",
     ),
     *_kinds(
         Group.CI,
@@ -145,7 +146,8 @@ KINDS: tuple[Kind, ...] = (
         "monitoring.silence alert.disable",
         "222",
     ),
-    *_kinds(Group.OTHER, "rollout.tighten_thresholds backup.create backup.test_restore ticket.create", "010"),
+    *_kinds(Group.OTHER, "rollout.tighten_thresholds backup.create backup.test_restore db.backup ticket.create", "010"),
+    *_kinds(Group.OTHER, "rollback.rehearse rollout.rehearse", "111", "010"),
     *_kinds(Group.SQL, "sql.query sql.exec sql.migrate sql.dml sql.ddl migration.run", "000"),
     *_kinds(Group.SQL, "sql.restore db.restore backup.restore queue.purge", "222", "211"),
     *_kinds(Group.SQL, "db.failover", "121", "010", Undo.EXERCISED),

@@ -30,6 +30,8 @@ class Autonomy(StrEnum):
 
 PROFILES = tuple(Profile)
 LEVELS = tuple(Autonomy)
+GUARDS = ("canary", "first-step-cap", "automatic-rollback", "breaker", "tested-kill-switch")
+"""Guards that a policy may ask for beyond what the grade asks for; approval is not one of them."""
 HIGH_RISK = ("sql.restore", "db.restore", "payment.*", "email.send", "vcs.delete_repo")
 BY_TOOL = ("file.delete", "file.write", "message.send", "http.call", "shell.*")
 SUGGESTED = ("iam.*", "kms.*", "billing.*")
@@ -49,11 +51,15 @@ def matches(patterns: tuple[str, ...], kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """Kinds that never have more autonomy than ``level``, in production alone or everywhere."""
+    """Kinds that never have more autonomy than ``level``, and need ``guards`` verified, in production or everywhere."""
 
     kinds: tuple[str, ...]
-    level: Autonomy
+    level: Autonomy = Autonomy.FULL
     production_only: bool = False
+    guards: tuple[str, ...] = ()
+
+    def applies(self, kind: str, production: bool) -> bool:
+        return matches(self.kinds, kind) and (production or not self.production_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +88,14 @@ class Policy:
     incident: IncidentMode = field(default_factory=IncidentMode)
 
     def profile_of(self, actor_type: str) -> Profile:
-        return dict(self.profiles).get(actor_type, self.default_profile)
+        """A gate that is switched off still grades and records, as in shadow."""
+        return dict(self.profiles).get(actor_type, self.default_profile) if self.enabled else Profile.SHADOW
 
     def ruling_of(self, kind: str, production: bool) -> Autonomy:
-        applying = [
-            one.level for one in self.rulings if matches(one.kinds, kind) and (production or not one.production_only)
-        ]
-        return least(Autonomy.FULL, *applying)
+        return least(Autonomy.FULL, *(one.level for one in self.rulings if one.applies(kind, production)))
+
+    def guards_of(self, kind: str, production: bool) -> frozenset[str]:
+        return frozenset(guard for one in self.rulings if one.applies(kind, production) for guard in one.guards)
 
     def document(self) -> dict[str, Json]:
         """Every value that can change an answer, as JSON."""
@@ -100,7 +107,12 @@ class Policy:
             "profiles": {name: profile.value for name, profile in sorted(self.profiles)},
             "default_profile": self.default_profile.value,
             "rulings": [
-                {"kinds": list(one.kinds), "level": one.level.value, "production_only": one.production_only}
+                {
+                    "kinds": list(one.kinds),
+                    "level": one.level.value,
+                    "production_only": one.production_only,
+                    "guards": list(one.guards),
+                }
                 for one in self.rulings
             ],
             "require_approval": list(self.require_approval),

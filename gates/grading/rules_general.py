@@ -95,12 +95,13 @@ def weak_evidence(at: Situation) -> Finding | None:
             Grade.G2, f"what it rests on is {age:g} s old, {at.limits.evidence_age_s:g} s are allowed", "evidence.age_s"
         )
     weak = [path for path in _WEAK if at.facts.flag(path) is True]
+    weak += ["evidence.timeouts"] if at.facts.number("evidence.timeouts") else []
     if not at.changes or not weak:
         return None
     return floor(Grade.G2, f"weak evidence: {', '.join(weak)}", *weak)
 
 
-_WEAK = ("evidence.truncated", "evidence.cached", "evidence.timed_out")
+_WEAK = ("evidence.truncated", "evidence.cached", "evidence.timed_out", "evidence.stale", "evidence.partial")
 
 
 def boundary(at: Situation) -> Finding | None:
@@ -120,9 +121,11 @@ def many_small_actions(at: Situation) -> Finding | None:
 
 def many_objects(at: Situation) -> Finding | None:
     objects, spread = at.facts.number("blast.objects"), at.facts.number("blast.namespaces")
-    if not at.changes or not ((objects or 0) > at.limits.objects or (spread or 0) > at.limits.namespaces):
+    percent = max(at.facts.number("blast.percent") or 0, at.facts.number("blast.traffic_percent") or 0)
+    many = (objects or 0) > at.limits.objects or (spread or 0) > at.limits.namespaces
+    if not at.changes or not (many or percent > 100 * at.limits.capacity_share):
         return None
-    return axes("touches more objects or namespaces than one can look at", "blast", b=2)
+    return axes("touches more objects, namespaces or traffic than one can look at", "blast", b=2)
 
 
 def lock_out(at: Situation) -> Finding | None:
@@ -139,7 +142,8 @@ def loosens(at: Situation) -> Finding | None:
 
 
 def overrides_freeze(at: Situation) -> Finding | None:
-    if not at.changes or at.facts.flag("overrides_freeze") is not True:
+    said = (at.facts.flag("overrides_freeze"), at.facts.flag("freeze.override"))
+    if not at.changes or True not in said:
         return None
     return floor(Grade.G3, "overrides a freeze", "overrides_freeze")
 

@@ -46,7 +46,11 @@ def _is_small(at: Situation) -> bool:
 def _small_scaling(at: Situation) -> bool:
     assert at.scaled is not None
     before, after = at.scaled
-    if at.facts.flag("scaling.within_bounds") is False or before <= 0:
+    if (
+        at.facts.flag("scaling.within_bounds") is False
+        or before <= 0
+        or (at.facts.number("scaling.factor") or 0) > _SMALL_GROWTH
+    ):
         return False
     return before * (1 - at.limits.capacity_share) <= after <= before * _SMALL_GROWTH
 
@@ -70,7 +74,8 @@ _ABOUT_JOBS = (
 def _often(at: Situation) -> float:
     """How many times as often a job runs as before."""
     changes = [(old, new) for path, old, new in at.differences if path.endswith("/schedule")]
-    return max((times_as_often(str(old), str(new)) for old, new in changes), default=1.0)
+    said = [at.facts.number(path) or 1.0 for path in ("job.frequency_factor", "job.rate_factor")]
+    return max([*(times_as_often(str(old), str(new)) for old, new in changes), *said])
 
 
 def whole_cluster(at: Situation) -> Finding | None:

@@ -74,7 +74,7 @@ def flag_not_exercised(at: Situation) -> Finding | None:
 
 
 def kill_flag_undrilled(at: Situation) -> Finding | None:
-    drilled = [n for path in ("drilled_days_ago", "last_drill_days_ago") if (n := at.facts.number(path)) is not None]
+    drilled = [n for path in _DRILLS if (n := at.facts.number(path)) is not None]
     fresh = bool(drilled) and max(drilled) <= at.limits.rehearsal_age_days
     said = at.facts.flag("drilled")
     if not at.is_group(Group.FLAG) or not _kill_flag(at) or (said is not False and (said or fresh or at.exercised)):
@@ -82,8 +82,11 @@ def kill_flag_undrilled(at: Situation) -> Finding | None:
     return axes("a kill flag that was never drilled has never run in production", "drilled", r=1, b=2)
 
 
+_DRILLS = ("drilled_days_ago", "last_drill_days_ago", "drill_days_ago")
+
+
 def _kill_flag(at: Situation) -> bool:
-    said = (at.facts.flag("kill_flag"), at.facts.flag("is_kill_flag"))
+    said = [at.facts.flag(path) for path in ("kill_flag", "is_kill_flag", "kill_switch_flag")]
     return True in said or at.facts.text("flag_type") in ("kill", "kill_switch")
 
 

@@ -13,7 +13,7 @@ _PROTECTED = frozenset({"", "main", "master", "trunk", "develop", "stable", "pro
 _MIGRATING = (Group.RELEASE, Group.TRAFFIC, Group.ROLLBACK, Group.RESUME, Group.KUBERNETES, Group.CLOUD)
 _BREAKERS = frozenset({"error_rate", "latency"})
 _KNOWN_GOOD = frozenset({"", "last_known_good", "stable", "previous"})
-_SMALL_SCOPES = ("application", "app", "release", "service")
+_SMALL_SCOPES = ("application", "app", "release", "rollout", "service")
 
 
 def protected_branch(at: Situation) -> Finding | None:

@@ -27,6 +27,11 @@ PREVIEW = frozenset({"preview", "ephemeral", "review"})
 ELSEWHERE = (
     frozenset({"staging", "stage", "dev", "development", "test", "testing", "ci", "qa", "uat", "local"}) | PREVIEW
 )
+_SCALES = (
+    ("scaling.from", "scaling.to"),
+    ("scaling.from_max", "scaling.to_max"),
+    ("scaling.max_from", "scaling.max_to"),
+)
 SAFE_METHODS = frozenset({"get", "head", "options"})
 
 
@@ -80,7 +85,8 @@ class Situation:
         if not (self.changes and self.production):
             return False
         if self.kind.group is Group.KUBERNETES:
-            image = self.facts.flag("image_digest_changed") is True or "/image" in self.changed_text
+            changed = self.facts.flag("image_digest_changed") is True or bool(self.facts.text("k8s.image"))
+            image = changed or "/image" in self.changed_text
             return self.resource in SERVING and image
         return self.kind.group in (Group.RELEASE, Group.TRAFFIC)
 
@@ -118,7 +124,7 @@ class Situation:
 
     @property
     def scaled(self) -> tuple[float, float] | None:
-        for old, new in (("scaling.from", "scaling.to"), ("scaling.from_max", "scaling.to_max")):
+        for old, new in _SCALES:
             before, after = self.facts.number(old), self.facts.number(new)
             if before is not None and after is not None:
                 return before, after
@@ -131,7 +137,7 @@ def situation_of(facts: Facts, limits: Limits) -> Situation:
     verb = facts.text("k8s.verb") or _verb_of(kind.name)
     tier = facts.text("env.tier")
     outside = facts.flag("env.external_users")
-    tier_known = tier in ELSEWHERE | PRODUCTION and facts.flag("env.resolved") is not False
+    tier_known = tier in ELSEWHERE | PRODUCTION and _tier_resolved(facts)
     production = not tier_known or tier in PRODUCTION or outside is True
     statements = tuple(shape for text in facts.texts("sql") for shape in shapes(text))
     files = facts.texts("files")
@@ -142,7 +148,7 @@ def situation_of(facts: Facts, limits: Limits) -> Situation:
         production,
         tier_known,
         external=production and outside is not False,
-        preview=tier in PREVIEW and not production,
+        preview=not production and (tier in PREVIEW or True in (facts.flag("env.ephemeral"), facts.flag("ephemeral"))),
         stops=kind.effect is Effect.STOP,
         changes=True,
         verb=verb,
@@ -153,6 +159,13 @@ def situation_of(facts: Facts, limits: Limits) -> Situation:
         gate_files=tuple(path for path in files if is_gate_file(path)),
     )
     return _with_effect(found)
+
+
+def _tier_resolved(facts: Facts) -> bool:
+    """Whether the registry says what the environment is; a guess from its name does not."""
+    guessed = True in (facts.flag("env.inferred"), facts.flag("env.inferred_from_name"))
+    sources = {facts.text("env.tier_source"), facts.text("env.source")} - {"", "registry"}
+    return facts.flag("env.resolved") is not False and not guessed and not sources
 
 
 def _verb_of(name: str) -> str:
@@ -199,6 +212,5 @@ def _only_reads(at: Situation) -> bool:
 def _release_is_harmless(at: Situation) -> bool:
     """An empty difference, unless another fact contradicts it; a throw-away preview that carries no migration."""
     carries = at.embedded or at.gate_files or at.rendered & (ACCESS | ADMISSION | WHOLE_CLUSTER)
-    if at.facts.flag("diff_empty") is True:
-        return not carries and at.facts.flag("image_digest_changed") is not True
-    return at.preview and not carries
+    same = at.facts.flag("diff_empty") is True and at.facts.flag("image_digest_changed") is not True
+    return not carries and (same or at.preview)

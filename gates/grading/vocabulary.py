@@ -48,13 +48,19 @@ WHAT = (
     *_fields(Role.WHAT, Shape.TEXT, "k8s.verb k8s.resource k8s.subresource k8s.namespace k8s.name k8s.node"),
     *_fields(Role.WHAT, Shape.TEXT, "k8s.group k8s.api_group k8s.version k8s.api_version k8s.kind k8s.container"),
     *_fields(Role.WHAT, Shape.ANY, "k8s.selector k8s.role_ref k8s.subjects k8s.diff k8s.command"),
-    *_fields(Role.WHAT, Shape.FLAG, "kill_flag is_kill_flag"),
+    *_fields(Role.WHAT, Shape.FLAG, "kill_flag is_kill_flag kill_switch_flag"),
+    *_fields(Role.WHAT, Shape.TEXT, "k8s.image"),
+    *_fields(Role.WHAT, Shape.NUMBER, "scaling.max_from scaling.max_to scaling.min_from scaling.min_to"),
     *_fields(Role.WHAT, Shape.TEXT, "flag_type"),
 )
 SAFETY = (
     *_fields(Role.SAFETY, Shape.TEXT, "env.tier target_role reversibility.path k8s.dry_run"),
     *_fields(Role.SAFETY, Shape.TEXT, "job.purpose job.kind job.type"),
-    *_fields(Role.SAFETY, Shape.FLAG, "env.external_users env.resolved sandboxed diff_empty immutable drilled"),
+    *_fields(
+        Role.SAFETY,
+        Shape.FLAG,
+        "env.external_users env.resolved env.ephemeral ephemeral sandboxed diff_empty immutable drilled",
+    ),
     *_fields(Role.SAFETY, Shape.FLAG, "schema_compatible within_approved_plan overlap"),
     *_fields(Role.SAFETY, Shape.FLAG, "guards.canary guards.auto_rollback guards.kill_switch_selftest_ok"),
     *_fields(Role.SAFETY, Shape.FLAG, "guards.lease guards.dead_man_lease guards.verification_plan"),
@@ -62,7 +68,7 @@ SAFETY = (
     *_fields(
         Role.SAFETY,
         Shape.NUMBER,
-        "guards.initial_percent reversibility.tested_days_ago drilled_days_ago last_drill_days_ago",
+        "guards.initial_percent reversibility.tested_days_ago drilled_days_ago last_drill_days_ago drill_days_ago",
     ),
     *_fields(Role.SAFETY, Shape.FLAG, "reversibility.dry_run_ok"),
     *_fields(Role.SAFETY, Shape.FLAG, "migration.additive migration.backward_compatible migration.down_tested"),
@@ -78,7 +84,12 @@ INCIDENT = _fields(Role.SAFETY, Shape.FLAG, "incident.active incident.known_reme
 RISK = (
     *_fields(Role.RISK, Shape.TEXTS, "sql files sql_grades consumed_by k8s.rendered_kinds unread contradictions"),
     *_fields(Role.RISK, Shape.TEXTS, "boundary"),
-    *_fields(Role.RISK, Shape.TEXT, "declared_grade"),
+    *_fields(Role.RISK, Shape.TEXT, "declared_grade env.tier_source env.source"),
+    *_fields(
+        Role.RISK, Shape.FLAG, "freeze.override env.inferred env.inferred_from_name evidence.stale evidence.partial"
+    ),
+    *_fields(Role.RISK, Shape.NUMBER, "blast.percent blast.traffic_percent job.frequency_factor job.rate_factor"),
+    *_fields(Role.RISK, Shape.NUMBER, "scaling.factor evidence.timeouts"),
     *_fields(Role.RISK, Shape.FLAG, "image_digest_changed overrides_freeze intent_ambiguous conflicting_results"),
     *_fields(Role.RISK, Shape.FLAG, "lockout lockout_risk k8s.lockout k8s.cuts_control_path"),
     *_fields(
@@ -102,6 +113,11 @@ NOTE = (
     *_fields(Role.NOTE, Shape.ANY, "k8s.cluster k8s.uid k8s.resource_version targets verification alternatives"),
     *_fields(Role.NOTE, Shape.ANY, "novelty.failed job.name"),
     *_fields(Role.NOTE, Shape.ANY, "incident.id rotation.kind"),
+    *_fields(Role.NOTE, Shape.ANY, "k8s.owner k8s.created_by k8s.replicas k8s.field_manager k8s.apps freeze.active"),
+    *_fields(Role.NOTE, Shape.ANY, "owner created_by requested_by requested_at timestamp author commits base head"),
+    *_fields(Role.NOTE, Shape.ANY, "payload body headers idempotency_key idempotent amount currency message channel"),
+    *_fields(Role.NOTE, Shape.ANY, "dialect database table plan plan_id release_id priority channels draft pr"),
+    *_fields(Role.NOTE, Shape.ANY, "cumulative.window_s cumulative.actions freeze.id freeze.reason scaling.metric"),
     *_fields(Role.NOTE, Shape.ANY, "flag_owner recipients subject k8s.labels k8s.images scaling.min scaling.max"),
 )
 VOCABULARY: dict[str, Field] = {field.path: field for field in (*WHAT, *SAFETY, *INCIDENT, *RISK, *NOTE)}

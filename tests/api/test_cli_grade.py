@@ -111,3 +111,16 @@ def test_a_profile_can_only_tighten(tmp_path: Path) -> None:
     assert outcome() == outcome("--profile", "shadow") == "proceed"
     assert outcome("--profile", "strict") == "held"
     assert outcome("--profile", "read-only") == "refused"
+
+
+def test_a_policy_is_gone_by_and_a_wrong_one_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    steps, policy = written(tmp_path, BUILD, DEPLOY), tmp_path / "policy.yaml"
+    policy.write_text("name: shop\nversion: 1\nprofiles: {agent: shadow}\n")
+    result = run(steps, "--json", "--full", "--policy", str(policy))
+    assert [one["answer"]["decision"]["would_be"] for one in said(result)] == [None, "held"]
+    assert "nothing of agent is held" in " ".join(result.stderr.split())
+    policy.write_text("name: shop\nversion: 1\nautoApproveAfter: 30m\n")
+    result = run(steps, "--policy", str(policy))
+    assert result.exit_code == 2
+    assert "AH-05" in result.stderr
+    assert "cannot be read" in run(steps, "--policy", str(tmp_path / "none.yaml")).stderr

@@ -69,7 +69,7 @@ class Cluster:
 
     def _with(self, *more: tuple[str, str]) -> Client:
         admin = self.started.level.endpoint(ADMIN)
-        return self._client(Dressed(admin.url, admin.token, admin.ca_file, more))
+        return self._client(Dressed(admin.url, admin.token, admin.ca_file, more=more))
 
     def acting(self, user: str, group: str = "") -> Client:
         """As `kubectl --as` does it."""

@@ -159,8 +159,10 @@ class Simulation:
     def _refuse(self, name: str, args: tuple[Any, ...], error: PortError) -> Any:
         """A failed call as its port reports it: readings and the kill file say so in their answer."""
         match name:
-            case "metrics.read":
+            case "metrics.read" | "metrics.look":
                 return self.world.prometheus.unreadable(args[3])
+            case "metrics.learn":
+                return None
             case "metrics.check":
                 return str(error)
             case "file.read":

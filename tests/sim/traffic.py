@@ -72,7 +72,7 @@ class Prometheus:
         return None if self.state == "up" else f"Prometheus is {self.state}"
 
     def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
-        return self.read(spec, {Role.STABLE: stable}, application, at_s)
+        return self.read(spec, dict.fromkeys(Role, stable), application, at_s)
 
     def learn(
         self, spec: AnalysisSpec, stable: str, application: str, at_s: float, canary_pods: int

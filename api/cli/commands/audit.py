@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from api.cli.audit_file import verify_file
 from api.cli.command import command
 from api.cli.exits import Exit
 from api.cli.groups import ListsByDefault
-from api.cli.options import LIMIT, flag, option
+from api.cli.options import LIMIT, argument, flag, option
 from api.cli.output import Output
-from api.cli.session import Session, at
+from api.cli.session import Session, Usage, at
 from api.cli.shapes import AuditCheck, Record, read, read_all
 from api.cli.words import moment
 
@@ -81,11 +82,24 @@ def _what(record: Record) -> str:
     return record.text
 
 
-def verify(session: Session) -> Exit:
+def verify(
+    session: Session,
+    file: Annotated[str | None, argument("[FILE]", "An export, checked without a controller; - is stdin.")] = None,
+    witness: Annotated[
+        list[str] | None,
+        option("--witness", "SIZE:HEAD", "What somebody wrote down outside: the export must show it. Repeatable."),
+    ] = None,
+) -> Exit:
     """Check that no record was changed, removed or put in. Ends with 1 when the chain is broken.
 
-    Example: interlock audit verify
+    With FILE, an export is checked offline: its chain, and every --witness. Signatures of checkpoints are not checked.
+
+    Example: interlock audit verify audit.jsonl --witness 4120:sha256:9f...
     """
+    if file is not None:
+        return verify_file(session.out, file, witness or [])
+    if witness:
+        raise Usage("--witness goes with an export: interlock audit verify FILE --witness SIZE:HEAD")
     data = session.get(at("audit", "verify")).data
     check = read(AuditCheck, data)
     if session.out.as_json:

@@ -19,6 +19,8 @@ from gates.grades import Grade
 from gates.grading.answer import Answer, answer, as_json
 from gates.grading.facts import StepError, read
 from gates.grading.rulebook import PROFILES, Policy, Profile
+from gates.policy.document import BYTES_MAX, PolicyError
+from gates.policy.lint import load
 
 PANEL = "Grade"
 LINE_BYTES_MAX = 1_048_576
@@ -33,6 +35,7 @@ FAIL_AT = Annotated[
 PROFILE = Annotated[
     str | None, option("--profile", "NAME", "read-only, strict, selective or shadow; only tighter than the policy.")
 ]
+POLICY = Annotated[Path | None, option("--policy", "FILE", "Policy to go by, YAML; the built-in one if not given.")]
 FULL = Annotated[bool, flag("--full", "With --json: axes, controls, mode, decision and digests too.")]
 
 
@@ -41,7 +44,12 @@ def register(app: typer.Typer) -> None:
 
 
 def grade_steps(
-    session: Session, file: FILE, fail_at: FAIL_AT = None, profile: PROFILE = None, full: FULL = False
+    session: Session,
+    file: FILE,
+    policy_file: POLICY = None,
+    fail_at: FAIL_AT = None,
+    profile: PROFILE = None,
+    full: FULL = False,
 ) -> Exit:
     """Grade the steps of a file, G0 to G3, with the reasons.
 
@@ -51,7 +59,7 @@ def grade_steps(
     Example: interlock grade-steps steps.jsonl --json --fail-at G3
     """
     limit, asked = _grade(fail_at), _profile(profile)
-    policy = Policy()
+    policy = _policy(session, policy_file)
     rows: list[tuple[str, str, str, str]] = []
     highest, refused = Grade.G0, 0
     for number, line in _lines(file):
@@ -140,6 +148,21 @@ def _first(given: Answer | None) -> str:
 
 def _weight(axes: Any) -> tuple[int, int, int]:
     return axes.reversibility, axes.blast, axes.stakes
+
+
+def _policy(session: Session, file: Path | None) -> Policy:
+    if file is None:
+        return Policy()
+    try:
+        with file.open("rb") as stream:
+            policy, warnings = load(stream.read(BYTES_MAX + 1))
+    except OSError as error:
+        raise Usage(f"{file} cannot be read: {error.strerror or error}") from error
+    except PolicyError as error:
+        raise Usage(f"{file} is no policy to go by\n{error}") from error
+    for warning in warnings:
+        session.out.note(f"warning: {warning}", "yellow")
+    return policy
 
 
 def _grade(text: str | None) -> Grade | None:

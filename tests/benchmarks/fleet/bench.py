@@ -3,6 +3,7 @@ each state. Controller and Prometheus are real; the API server is whichever the 
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -113,11 +114,17 @@ def _in_parallel(do: Callable[[int], object], size: Size) -> None:
 
 
 def _until(holds: Callable[[], bool], what: str) -> None:
-    end_s = time.monotonic() + UP_S
-    while not holds():
-        if time.monotonic() > end_s:
+    begun_s = time.monotonic()
+    while True:
+        try:
+            if holds():
+                break
+        except (OSError, http.client.HTTPException) as trouble:
+            sys.stderr.write(f"asked again: {type(trouble).__name__}: {trouble}\n")
+        if time.monotonic() - begun_s > UP_S:
             raise Failed(f"not within {UP_S:g} s: {what}")
         time.sleep(2)
+    sys.stderr.write(f"after {time.monotonic() - begun_s:.0f} s: {what}\n")
 
 
 def _accepted(cluster: Cluster) -> int:

@@ -10,16 +10,14 @@ import yaml
 from tests.kube.cluster.client import Answered, Client
 from tests.kube.cluster.raw import BUILT_IN, Raw, Resource, built_in, is_true
 from tests.kube.cluster.small.kinds import served_by
-from tests.tree import ROOT
 
-FOLDERS = (Path(__file__).parents[1] / "crds", ROOT / "helm" / "interlock" / "crds")
+FOLDER = Path(__file__).parents[1] / "crds"
 ESTABLISH_S = 20.0
 
 
 def documents() -> list[Raw]:
-    """Those of the suite and, from the chart, the product's own."""
-    files = [path for folder in FOLDERS if folder.is_dir() for path in sorted(folder.glob("*.yaml"))]
-    found = [one for path in files for one in yaml.safe_load_all(path.read_text()) if one]
+    """Those of others, and the product's own as the chart renders them."""
+    found = [one for path in sorted(FOLDER.glob("*.yaml")) for one in yaml.safe_load_all(path.read_text()) if one]
     return [one for one in found if one["kind"] == "CustomResourceDefinition"]
 
 

@@ -92,7 +92,7 @@ def asked(grade: Grade = Grade.G2, world: World = WORLD, request_id: str = "r-1"
     return step.request
 
 
-def ballot(request: Request, account: Account = BEN, **changes: Any) -> Ballot:
+def ballot(request: Request, account: Account = BEN, /, **changes: Any) -> Ballot:
     """A flawless approval of ``request``."""
     whole = Ballot(
         f"b-{account}",

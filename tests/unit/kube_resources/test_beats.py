@@ -130,6 +130,16 @@ def test_a_beat_that_has_worked_long_enough_leaves_the_rest_to_the_next(stage: S
     assert all(stage.registered(f"app-{number}") is not None for number in range(10))
 
 
+def test_who_changes_all_the_time_does_not_keep_the_others_waiting(stage: Stage) -> None:
+    stage.cluster.put(("web", "quiet"), in_http("quiet"))
+    stage.store.watch("application", lambda *_: stage.clock.advance(BEAT_LONGEST_S))
+    for _ in range(8):
+        for name in ("busy-1", "busy-2"):
+            stage.cluster.put(("web", name), in_http(name))
+        stage.beat()
+    assert stage.memory.application("quiet") is not None
+
+
 def test_a_store_that_cannot_be_read_is_seen_by_health_and_no_hint_is_lost(shop: Stage) -> None:
     shop.store.fail(Unavailable("the store is down"), "audit")
     shop.cluster.put(document=spec(canary={"steps": [1]}))

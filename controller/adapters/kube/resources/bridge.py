@@ -35,7 +35,8 @@ class Bridge:
     def __init__(self, controller: Controller, cluster: Cluster) -> None:
         self._controller, self._cluster = controller, cluster
         self._visitor = Visitor(controller, cluster)
-        self._marked: set[Place] = set()
+        # In the order of their marks: who is marked again and again must not keep the others waiting.
+        self._marked: dict[Place, None] = {}
         self._due_s: dict[Place, float] = {}
         self._failures: dict[Place, int] = {}
         self._told: set[Place] = set()
@@ -50,7 +51,7 @@ class Bridge:
         """Look at what has changed. Raises PortError while the store cannot be read."""
         if not self._controller.leading():
             return
-        self._marked |= self._cluster.hints()
+        self._mark(self._cluster.hints())
         objects, applications = self._cluster.applications(), self._applications()
         known = frozenset(objects) | frozenset(_place(app) for app in applications)
         self._mark_by_record(known | self._known)
@@ -59,6 +60,9 @@ class Bridge:
         self._mark_by_deployments(applications)
         self._mark_by_time(known)
         self._visit_marked(objects)
+
+    def _mark(self, places: Iterable[Place]) -> None:
+        self._marked |= dict.fromkeys(sorted(place for place in places if place not in self._marked))
 
     def _applications(self) -> Sequence[Application]:
         return [
@@ -79,10 +83,10 @@ class Bridge:
             return
         self._seq = records[-1].seq
         names = {record.draft.application for record in records}
-        self._marked |= {place for place in known if place[1] in names}
+        self._mark(place for place in known if place[1] in names)
         if any(_is_registration(record) for record in records):
             # What was refused for another application's sake may be possible now.
-            self._marked |= self._refused
+            self._mark(self._refused)
 
     def _mark_by_deployments(self, applications: Sequence[Application]) -> None:
         changed = self._cluster.deployment_hints()
@@ -91,34 +95,33 @@ class Bridge:
             assert isinstance(target, KubernetesTarget), "the others were left out"
             followed = target.trigger is Trigger.DEPLOYMENT
             if followed and (target.namespace, target.deployment) in changed:
-                self._marked.add(_place(app))
+                self._mark([_place(app)])
 
     def _mark_by_time(self, known: frozenset[Place]) -> None:
         now_s = self._controller.clock.monotonic_s()
-        self._marked |= {place for place, due_s in self._due_s.items() if due_s <= now_s}
-        self._marked |= {place for place in self._unmirrored if self._cluster.mirrors(place[0])}
+        self._mark(place for place, due_s in self._due_s.items() if due_s <= now_s)
+        self._mark(place for place in self._unmirrored if self._cluster.mirrors(place[0]))
         running = (one.app for one in self._controller.running() if isinstance(one.app.target, KubernetesTarget))
-        self._marked |= {
-            place for app in running if (place := _place(app)) in known and self._visitor.wording_is_due(place)
-        }
+        places = (_place(app) for app in running)
+        self._mark(place for place in places if place in known and self._visitor.wording_is_due(place))
         kills = self._controller.kills()
         if self._swept_s is None or now_s >= self._swept_s + SWEEP_S or kills != self._kills:
             self._swept_s, self._kills = now_s, kills
-            self._marked |= known | self._cluster.mirrored()
+            self._mark(known | self._cluster.mirrored())
 
     def _visit_marked(self, objects: Mapping[Place, ApplicationObject]) -> None:
-        """What is being deleted first: it may have traffic to take back. Where the objects are not known as they are
-        now, nothing is done: what seems to be missing may only be unknown."""
+        """What is being deleted first: it may have traffic to take back; the others in the order of their marks. Where
+        the objects are not known as they are now, nothing is done: what seems to be missing may only be unknown."""
         clock = self._controller.clock
         until_s, unreached = clock.monotonic_s() + BEAT_S, 0
         fresh = {namespace for namespace in {place[0] for place in self._marked} if self._cluster.fresh(namespace)}
         marked = [place for place in self._marked if place[0] in fresh]
-        for place in sorted(marked, key=lambda one: (one not in objects or not objects[one].deleting, one)):
+        for place in sorted(marked, key=lambda one: one not in objects or not objects[one].deleting):
             if clock.monotonic_s() >= until_s or unreached >= UNREACHED_MAX:
                 return
             reached = self._visit(place, objects.get(place))
             unreached = 0 if reached else unreached + 1
-            self._marked.discard(place)
+            self._marked.pop(place, None)
             if place not in self._known:
                 self._visitor.forget(place)
 

@@ -6,7 +6,9 @@ from tests.unit.grading.cases.build import CI, STAGING, Case, case, change
 
 
 def setting(name: str, grade: str, **facts: object) -> Case:
-    return change(name, grade, "configmaps", STAGING, **facts)
+    env = facts.pop("env", STAGING)
+    assert isinstance(env, dict)
+    return change(name, grade, "configmaps", env, **facts)
 
 
 ALL_THREE = {"private_data": True, "untrusted_input": True, "external_comms": True}
@@ -31,6 +33,11 @@ CASES = (
     setting("with a word nobody knows", "G3", frobnicate=True),
     setting("with a fact that could not be read", "G3", unread=["files"]),
     setting("against a freeze", "G3", overrides_freeze=True),
+    setting("with a freeze set aside", "G3", freeze={"active": True, "override": True}),
+    setting("on half the traffic", "G2", blast={"traffic_percent": 50}),
+    setting("with evidence in part", "G2", evidence={"partial": True}),
+    setting("with a tier read from a name", "G2", env=STAGING | {"tier_source": "name"}),
+    setting("with a tier from the registry", "G1", env=STAGING | {"tier_source": "registry"}),
     setting("weakening a control", "G3", loosens=True),
     change(
         "for the first time in production",

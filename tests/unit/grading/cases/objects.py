@@ -100,6 +100,7 @@ CASES = (
         "cronjobs",
         k8s={"diff": [{"path": "/spec/schedule", "old": "0 3 * * 0", "new": "*/5 * * * *"}]},
     ),
+    change("a job that runs much oftener", "G3", "cronjobs", job={"purpose": "tidy", "frequency_factor": 2000}),
     change("a job that deletes", "G3", "cronjobs", STAGING, job={"deletes_data": True}),
     change(
         "backups suspended",

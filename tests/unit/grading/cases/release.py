@@ -58,6 +58,8 @@ CASES = (
     deploy("an environment nobody knows", "G3", {"tier": "blue"}, guards={}),
     deploy("a tier that was guessed", "G3", STAGING | {"resolved": False}, guards={}),
     deploy("a preview", "G0", PREVIEW, guards={}, reversibility={}),
+    deploy("a dev environment that is thrown away", "G0", {"tier": "dev", "ephemeral": True}, guards={}),
+    case("a merge that changes an approval policy", "G3", "vcs.merge", CI, files=["config/approval-policy.json"]),
     deploy("a preview that migrates", "G3", PREVIEW, guards={}, sql=["DROP TABLE orders"]),
     deploy(
         "the next approved step", "G2", kind="traffic.shift", within_approved_plan=True, from_percent=5, to_percent=25
