@@ -313,6 +313,8 @@ PLANS = _cases(
     ("ALTER TYPE mood ADD VALUE 'calm'; INSERT INTO p VALUES ('calm')", "G2",
      "type.add-value rows.insert plan.label-before-commit"),
     ("ALTER TABLE p ADD b int; ALTER TABLE q ADD b int", "G1", "column.add plan.locks-several"),
+    ("ALTER TABLE p ADD b int; ALTER TABLE q ADD b int; VACUUM r", "G1", "column.add plan.locks-several table.vacuum"),
+    ("ALTER TABLE p ADD b int; VACUUM r; ALTER TABLE q ADD b int", "G1", "column.add table.vacuum"),
     ("ALTER TABLE p ALTER a DROP NOT NULL; ALTER TABLE q ALTER b DROP NOT NULL", "G2",
     "column.drop-not-null plan.locks-several"),
 )  # fmt: skip
