@@ -105,6 +105,8 @@ def test_a_huge_file_is_refused_without_being_read_whole(tmp_path: Path) -> None
     assert "262144 are allowed" in result.stdout
 
 
+@pytest.mark.real
+@pytest.mark.timeout(60)
 def test_an_alembic_revision_is_rendered_and_graded(tmp_path: Path) -> None:
     text = "from alembic import op\n\n\ndef upgrade():\n    op.drop_table('parcel')\n"
     result = run(written(tmp_path, "ab12.py", text))

@@ -131,6 +131,8 @@ def test_operations_that_alembic_refuses_are_opaque_in_its_words() -> None:
     assert "Alembic cannot render it" in answer(revision("op(1)").encode())["opaque"]
 
 
+@pytest.mark.real
+@pytest.mark.timeout(60)
 def test_a_revision_is_graded_by_the_sql_it_renders_to() -> None:
     answer = grade_alembic(revision(NOTE + '\nop.execute("DROP TABLE x")').encode(), find_parser())
     assert (answer.grade, answer.refused) == (Grade.G3, True)
