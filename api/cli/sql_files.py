@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from api.cli.exits import Exit
 from api.cli.output import Output
+from api.cli.words import clean
 from controller.adapters.migrations.grading import DIALECTS, grade_alembic, grade_sql
 from controller.adapters.migrations.parsing import ParserMissing, PostgresParser, find_parser
 from gates.grades import Grade
@@ -67,10 +70,16 @@ def _file(path: Path, dialect: str, parser: PostgresParser, out: Output) -> Exit
     if out.as_json:
         out.event({"file": str(path)} | document(answer))
     else:
-        out.line(f"{path}: {next(lines(answer))}", _STYLES[answer.grade])
-        for line in list(lines(answer))[1:]:
-            out.line(line)
+        first, *rest = lines(answer)
+        out.line(f"{path}: {first}", _STYLES[answer.grade])
+        for line in rest:
+            out.show(_indented(line))
     return _exit_of(answer)
+
+
+def _indented(line: str) -> Text:
+    """Clean, with the blanks before it, which say what belongs to what."""
+    return Text(" " * (len(line) - len(line.lstrip())) + clean(line))
 
 
 _STYLES = {Grade.G0: "green", Grade.G1: "green", Grade.G2: "yellow", Grade.G3: "bold red"}

@@ -27,7 +27,8 @@ def written(folder: Path, name: str, text: str | bytes) -> Path:
     [
         ("ALTER TABLE parcel ADD COLUMN note text;", Exit.DONE, "G0"),
         ("CREATE INDEX i ON parcel (a);", Exit.DONE, "instead: CREATE INDEX CONCURRENTLY"),
-        ("DROP TABLE parcel;", Exit.HELD, "data loss: statement 1, parcel"),
+        ("DROP TABLE parcel;", Exit.HELD, "\n  data loss: statement 1, parcel"),
+        ("DROP TABLE parcel;", Exit.HELD, "\n     lock: ACCESS EXCLUSIVE: reads and writes stop\n"),
         ("BEGIN; DROP TABLE parcel;", Exit.REFUSED, "G3, refused"),
         ("create tabel x ();", Exit.REFUSED, "syntax error"),
     ],
