@@ -9,8 +9,6 @@ from typing import Protocol
 from analysis.model import Calibration, Role
 from controller.core.model import Application, Mark, Phase, Release, RoleState, RouteState
 from controller.metrics_port import Metrics as Metrics
-from controller.requests_port import Requests
-from gates.approvals.model import Request
 from gates.audit import ChainCheck, Draft, Record
 from gates.kill import Engagement, KillState
 
@@ -202,8 +200,7 @@ class Commit:
 
     ``epoch`` fences the controller's own commits (Fenced when a newer leader exists); facts recorded for people carry
     none. ``release`` and ``application`` are compared and swapped on their ``revision`` (Conflict). ``create`` inserts
-    the release instead; a second active release of the same application is a Conflict. A request carries the revision
-    it will have: 1 inserts it, a later one replaces the one before (Conflict).
+    the release instead; a second active release of the same application is a Conflict.
     """
 
     records: tuple[Draft, ...] = ()
@@ -211,7 +208,6 @@ class Commit:
     release: Release | None = None
     create: Release | None = None
     application: StoredApplication | None = None
-    requests: tuple[Request, ...] = ()
     engage: Engagement | None = None
     release_kill: str | None = None
     messages: tuple[Message, ...] = ()
@@ -234,7 +230,7 @@ class AuditFilter:
     type: str | None = None
 
 
-class Store(Requests, Protocol):
+class Store(Protocol):
     """Durable state. Reads raise Unavailable; ``commit`` raises Conflict, Fenced, Unavailable or Unknown."""
 
     def commit(self, commit: Commit) -> tuple[Record, ...]:

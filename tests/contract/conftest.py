@@ -16,7 +16,6 @@ from controller.ports import Answered, Commit, Message, Page, Store, StoredAppli
 from gates.audit import Draft
 from gates.kill import Engagement, Scope, ScopeKind, Verb
 from tests.fakes.store import MemoryStore
-from tests.unit.approvals.stage import asked
 
 OpenStore = Callable[[], Store]
 
@@ -101,7 +100,6 @@ def everything(epoch: int | None = None) -> Commit:
         epoch=epoch,
         create=a_release(),
         application=StoredApplication(an_application(), "v1"),
-        requests=(asked(request_id="q-1"),),
         engage=an_engagement(),
         release_kill="k-elsewhere",
         messages=(a_message("m-1"), a_message("m-2")),
@@ -114,7 +112,6 @@ def assert_empty(store: Store) -> None:
     """Nothing of ``everything`` is there."""
     assert store.release("r-1") is None
     assert store.application("shop") is None
-    assert store.request("q-1") is None
     assert store.kills().engaged == ()
     assert store.kills().released == frozenset()
     assert store.outbox_due(1e12, 10) == []

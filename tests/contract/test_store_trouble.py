@@ -208,7 +208,7 @@ def test_an_older_schema_is_refused_with_what_to_do(
     sql_store: SqlStore, sql_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sql_store.close()
-    monkeypatch.setattr("controller.adapters.store.opening.REVISIONS", ("0001", "0002", "0003"))
+    monkeypatch.setattr("controller.adapters.store.opening.REVISIONS", ("0001", "0002"))
     with pytest.raises(SchemaTooOld, match="backup, and migrate"):
         SqlStore.open(sql_path)
 

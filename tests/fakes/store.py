@@ -27,8 +27,6 @@ from controller.ports import (
     Token,
     Unavailable,
 )
-from gates.approvals.model import Request
-from gates.approvals.moves import ENDS
 from gates.audit import GENESIS, ChainCheck, Draft, Record, link, verify
 from gates.kill import Engagement, KillState, union
 
@@ -54,7 +52,6 @@ class MemoryStore:
         self._releases: dict[str, Release] = {}
         self._applications: dict[str, StoredApplication] = {}
         self._kills: dict[str, Engagement] = {}
-        self._requests: dict[str, Request] = {}
         self._kill_releases: frozenset[str] = frozenset()
         self._audit: list[Record] = []
         self._outbox: dict[str, Waiting] = {}
@@ -71,7 +68,6 @@ class MemoryStore:
             releases = self._changed_releases(commit)
             self._check_application(commit.application)
             self._check_kill(commit.engage)
-            self._check_requests(commit.requests)
             if commit.answered is not None and (commit.answered.key, commit.answered.actor) in self._answered:
                 raise Conflict("a request with this Idempotency-Key was answered meanwhile: its answer stands")
             records = self._linked(drafts)
@@ -131,21 +127,6 @@ class MemoryStore:
         with self._lock:
             stored = sorted(self._applications.items())
         return [one for name, one in stored if name > page.after and not one.deleted][:limit]
-
-    def request(self, request_id: str) -> Request | None:
-        self._open()
-        return self._requests.get(request_id)
-
-    def open_requests(self) -> Sequence[Request]:
-        self._open()
-        with self._lock:
-            found = [request for request in self._requests.values() if request.state not in ENDS]
-        return sorted(found, key=lambda request: (request.opened_at_s, request.id))
-
-    def requests_of(self, run: str) -> Sequence[Request]:
-        self._open()
-        with self._lock:
-            return sorted((r for r in self._requests.values() if r.run == run), key=lambda request: request.id)
 
     def kills(self) -> KillState:
         self._open()
@@ -267,16 +248,6 @@ class MemoryStore:
         if engagement.id in self._kills:
             raise Conflict(f"kill {engagement.id} is engaged already")
 
-    def _check_requests(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            assert request.revision >= 1, "a draft is not stored"
-            stored = self._requests.get(request.id)
-            if request.revision == 1 and stored is not None:
-                raise Conflict(f"a request {request.id} exists already")
-            if (stored.revision if stored else 0) != request.revision - 1:
-                text = f"request {request.id} is no longer at revision {request.revision - 1}: read it again"
-                raise Conflict(text)
-
     def _linked(self, drafts: Sequence[Draft]) -> tuple[Record, ...]:
         records: list[Record] = []
         seq, head = len(self._audit), self._audit[-1].hash if self._audit else GENESIS
@@ -289,7 +260,6 @@ class MemoryStore:
     def _apply(self, commit: Commit, releases: dict[str, Release], records: tuple[Record, ...]) -> None:
         self._releases.update(releases)
         self._audit.extend(records)
-        self._requests.update((request.id, request) for request in commit.requests)
         if commit.application is not None:
             name, revision = commit.application.app.name, commit.application.revision + 1
             self._applications[name] = replace(commit.application, revision=revision)

@@ -14,7 +14,6 @@ from controller.adapters.store.schema import FORMAT
 from controller.core.explain import counted
 from controller.core.model import Release
 from controller.ports import Message, Refused, StoredApplication
-from gates.approvals.model import Request
 from gates.audit import Draft
 from gates.canonical import Json
 from gates.kill import Engagement
@@ -90,7 +89,6 @@ class Codecs:
         self.application = Codec(StoredApplication, "applications")
         self.engagement = Codec(Engagement, "kills")
         self.message = Codec(Message, "outbox")
-        self.request = Codec(Request, "requests")
 
 
 def encode_numbers(numbers: Mapping[str, Json]) -> str:

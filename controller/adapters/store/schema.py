@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001",)
 """Every revision of the schema, oldest first; the last one is what this code reads and writes."""
 
 FORMAT = 1
@@ -94,21 +94,6 @@ applications = Table(
     Column("format", Integer, nullable=False),
     Column("body", Text, nullable=False),
 )
-
-requests = Table(
-    "requests",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("revision", BigInteger, nullable=False),
-    Column("run", Text, nullable=False),
-    Column("ended", Boolean, nullable=False),
-    Column("opened_at_s", Double, nullable=False),
-    Column("format", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-)
-_OPEN = text("ended IS FALSE")
-Index("requests_open", requests.c.opened_at_s, requests.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
-Index("requests_by_run", requests.c.run, requests.c.id)
 
 kills = Table(
     "kills",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Delete, bindparam, delete, select, tuple_, update
 
-from controller.adapters.store import opening, reads, requests, sqlite, writes
+from controller.adapters.store import opening, reads, sqlite, writes
 from controller.adapters.store.audit_rows import verify_chain
 from controller.adapters.store.codec import Codecs
 from controller.adapters.store.connections import Connections
@@ -15,7 +15,6 @@ from controller.adapters.store.errors import Corrupt
 from controller.adapters.store.schema import answered, outbox
 from controller.core.model import Phase, Release
 from controller.ports import Answered, AuditFilter, Commit, OutboxRow, Page, StoredApplication, Token
-from gates.approvals.model import Request
 from gates.audit import ChainCheck, Record
 from gates.kill import KillState
 
@@ -124,18 +123,6 @@ class SqlStore:
     def applications(self, page: Page) -> Sequence[StoredApplication]:
         with self._connections.read() as connection:
             return reads.list_applications(connection, self._codecs, self._held, page)
-
-    def request(self, request_id: str) -> Request | None:
-        with self._connections.read() as connection:
-            return requests.request(connection, self._codecs.request, request_id)
-
-    def open_requests(self) -> Sequence[Request]:
-        with self._connections.read() as connection:
-            return requests.open_requests(connection, self._codecs.request)
-
-    def requests_of(self, run: str) -> Sequence[Request]:
-        with self._connections.read() as connection:
-            return requests.requests_of(connection, self._codecs.request, run)
 
     def kills(self) -> KillState:
         with self._connections.read() as connection:

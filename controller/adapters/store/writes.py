@@ -14,7 +14,6 @@ from sqlalchemy import bindparam, insert, select, update
 from controller.adapters.store import sqlite
 from controller.adapters.store.audit_rows import audit_row
 from controller.adapters.store.codec import Codecs, settled
-from controller.adapters.store.requests import put_request, request_row
 from controller.adapters.store.schema import (
     FORMAT,
     anchor,
@@ -78,7 +77,6 @@ class Rows:
     swapped: RowValues | None
     created: RowValues | None
     application: RowValues | None
-    requests: Sequence[RowValues]
     kill: RowValues | None
     messages: Sequence[RowValues]
     drafts: Sequence[Draft]
@@ -91,7 +89,6 @@ def rows(codecs: Codecs, commit: Commit) -> Rows:
         swapped=_release_row(codecs, commit.release) if commit.release else None,
         created=_release_row(codecs, commit.create) if commit.create else None,
         application=_application_row(codecs, commit.application) if commit.application else None,
-        requests=[request_row(codecs.request, request) for request in commit.requests],
         kill=_kill_row(codecs, commit.engage) if commit.engage else None,
         messages=[_message_row(codecs, message, created_at_s) for message in commit.messages],
         drafts=[settled(draft) for draft in commit.records],
@@ -109,8 +106,6 @@ def apply(transaction: Transaction, commit: Commit, made: Rows) -> tuple[Record,
         _create_release(transaction, made.created)
     if made.application is not None:
         _put_application(transaction, made.application)
-    for request in made.requests:
-        put_request(transaction, request)
     if made.kill is not None:
         _engage(transaction, made.kill)
     if commit.release_kill is not None:
