@@ -11,8 +11,12 @@ import pytest
 from controller.adapters.clock import SystemClock
 from controller.adapters.kube.kinds import DEPLOYMENT, Raw
 from controller.adapters.kube.watching import Cache, Scope
+from controller.adapters.kube.workload.adopting import AGAIN_S, Adopting
 from controller.adapters.kube.workload.names import MADE
+from controller.ports import Refused
+from tests.fakes.clock import ManualClock
 from tests.kube.cluster.cluster import Cluster
+from tests.kube.cluster.small.faults import Fault, Trouble
 from tests.kube.cluster.small.journal import Call
 from tests.kube.workload_stage import CANARY, SHOP_CANARY, STABLE, V1, V2, Shop, shop_in
 
@@ -52,6 +56,27 @@ def test_an_application_at_rest_costs_no_call_at_all(shop: Shop) -> None:
         for _ in range(50):
             shop.workload.ensure(shop.app, CANARY, None, 1)
         assert calls(shop, since_s) == []
+
+
+def test_a_right_to_label_that_is_missing_is_told_once_a_minute_and_costs_no_call_between(
+    small_cluster: Cluster,
+) -> None:
+    with shop_in(small_cluster) as shop:
+        clock = ManualClock()
+        adopting = Adopting(shop.api, clock)
+        with small_cluster.faults.on(Fault(Trouble.ANSWER, verb="patch", resource="deployments", code=403)):
+            with pytest.raises(Refused, match="patch"):
+                adopting.label(shop.app)
+            since_s = time.monotonic()
+            clock.advance(AGAIN_S - 1)
+            adopting.label(shop.app)
+            assert calls(shop, since_s) == []
+            clock.advance(1)
+            with pytest.raises(Refused):
+                adopting.label(shop.app)
+        clock.advance(AGAIN_S)
+        adopting.label(shop.app)
+        assert shop.deployment()["metadata"]["labels"]["interlock.dev/application"] == "shop"
 
 
 def test_a_canary_left_behind_is_found_by_the_watch_and_taken_away(shop: Shop) -> None:

@@ -47,7 +47,7 @@ class DeploymentWorkload:
         templates, services, copies = Templates(api), Services(api), Copies(api)
         self._stable_moves = StableMoves(api, templates, copies)
         self._canary_moves = CanaryMoves(api, templates, services, copies)
-        self._adopting = Adopting(api)
+        self._adopting = Adopting(api, clock)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)
         self._lock = threading.Lock()
