@@ -28,6 +28,10 @@ class Missing(Refused):
     """Surely not done: there is no such object, or the cluster does not know its kind."""
 
 
+class Foreign(Refused):
+    """Surely not done: an object of the name that ours would have is somebody else's. Nobody here touches it."""
+
+
 class Exists(Conflict):
     """Not created: an object of that name is there already."""
 

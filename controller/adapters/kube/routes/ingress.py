@@ -107,9 +107,6 @@ class CanaryIngresses:
         return {"apiVersion": INGRESS.api_version, "kind": INGRESS.name, "metadata": meta, "spec": spec}
 
     def troubles(self, found: Found, first_pct: int) -> tuple[str, ...]:
-        if found.carrier is not None and not MANAGED.items() <= labels_of(found.carrier).items():
-            name = self.carrier(found.one)
-            return (f"the Ingress {found.route.namespace}/{name} is not Interlock's: rename or delete it",)
         try:
             _spec(found)
         except Refused as refused:

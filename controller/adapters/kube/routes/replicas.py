@@ -88,8 +88,6 @@ class CanaryEndpoints:
         return {"apiVersion": ENDPOINT_SLICE.api_version, "kind": ENDPOINT_SLICE.name, "metadata": meta, **body}
 
     def troubles(self, found: Found, first_pct: int) -> tuple[str, ...]:
-        if found.carrier is not None and labels_of(found.carrier).get(MANAGER_LABEL) != MANAGER:
-            return (f"{found.where} is not Interlock's: rename or delete it",)
         if not _slices(found, found.route.service, any_family=True):
             return (f"the Service {found.route.service} has no endpoints: does it exist, and has it a selector?",)
         try:
