@@ -115,6 +115,10 @@ class CanaryIngresses:
             return (f"{found.where} is a canary Ingress itself: name the one that sends to {found.route.service}",)
         return ()
 
+    def sends_to(self, route: KubernetesRoute, raw: Raw, service: str) -> bool:
+        backends = [look_into(raw, "spec", "defaultBackend"), *(path.get("backend") for _, path in _paths(raw))]
+        return any(look_into(one, "service", "name") == service for one in backends)
+
     def clash(self, found: Found, raw: Raw) -> str:
         """ingress-nginx takes one canary for a path, and which one it takes is chance."""
         if MANAGED.items() <= labels_of(raw).items():
@@ -127,9 +131,7 @@ class CanaryIngresses:
                 if same
                 else ""
             )
-        backends = [look_into(raw, "spec", "defaultBackend"), *(path.get("backend") for _, path in _paths(raw))]
-        sends = any(look_into(one, "service", "name") == found.route.service for one in backends)
-        return clash_of(found) if sends else ""
+        return clash_of(found) if self.sends_to(found.route, raw, found.route.service) else ""
 
 
 def _user(found: Found) -> Raw:

@@ -86,6 +86,10 @@ class RouteObjects:
         self._lock = threading.Lock()
         self._last: dict[tuple[str, RouteObject], Record] = {}
 
+    @property
+    def strategies(self) -> Mapping[RouteKind, Strategy]:
+        return self._strategies
+
     def strategy(self, one: RouteObject) -> Strategy:
         return self._strategies[one.kind]
 

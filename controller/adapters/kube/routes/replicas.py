@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from controller.adapters.kube.kinds import ENDPOINT_SLICE, Kind, Raw
 from controller.adapters.kube.routes.patching import Change, annotations_of, labels_of, look_into, objects_in, put
 from controller.adapters.kube.routes.strategy import MANAGED, Found, Look
-from controller.core.targets import RouteObject
+from controller.core.targets import KubernetesRoute, RouteObject
 from controller.ports import Refused
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -95,6 +95,9 @@ class CanaryEndpoints:
         except Refused as refused:
             return (str(refused),)
         return ()
+
+    def sends_to(self, route: KubernetesRoute, raw: Raw, service: str) -> bool:
+        return False
 
     def clash(self, found: Found, raw: Raw) -> str:
         return ""
