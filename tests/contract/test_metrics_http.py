@@ -184,8 +184,8 @@ def test_credentials_come_from_the_file_and_appear_in_no_text(
 ) -> None:
     file = tmp_path / "credentials"
     file.write_text("alice:s3cret\n")
-    door = PrometheusMetrics(time.monotonic, sleeps, file, bearer, read_s=0.5)
     with stub(lambda h: h.send(b"no", 403)) as server:
+        door = PrometheusMetrics(time.monotonic, sleeps, file, bearer, read_s=0.5, credentials_for=(server.url,))
         readings = door.read(spec_for(server.url), BOTH, "shop", 1000.0)
         sent = {headers["authorization"] for _, headers in server.asked}
     door.close()
@@ -200,8 +200,8 @@ def test_unusable_credentials_send_nothing(content: str | None, sleeps: Sleeps, 
     file = tmp_path / "credentials"
     if content is not None:
         file.write_text(content)
-    door = PrometheusMetrics(time.monotonic, sleeps, file)
     with stub(html) as server:
+        door = PrometheusMetrics(time.monotonic, sleeps, file, credentials_for=(server.url,))
         readings = door.read(spec_for(server.url), BOTH, "shop", 1000.0)
     assert server.asked == []
     assert "credentials file" in readings.items[0].text
