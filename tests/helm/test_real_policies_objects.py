@@ -169,6 +169,6 @@ def test_another_object_of_that_kind_says_nothing(calm: Stage) -> None:
         calm.breaker.delete(SWITCHES, place, name)
 
 
-@pytest.mark.parametrize("scope", ["", "everything", "application:", "application:Shop", "release: x", "fleet "])
+@pytest.mark.parametrize("scope", ["", "everything", "application:", "application:-shop", "release: x", "fleet "])
 def test_a_scope_that_is_none_is_refused(calm: Stage, scope: str) -> None:
     assert latch(calm.person, {"spec": {"engaged": True, "scopes": [scope]}}) is not None
