@@ -277,6 +277,7 @@ def test_no_policy_can_keep_traffic_from_going_back() -> None:
         "killed-routes": "Ignore",
         "killed-deployments": "Ignore",
         "own-objects": "Fail",
+        "own-scale": "Fail",
         "kill-latch": "Fail",
     }
     bindings = of_kind(EVERY["default"], "ValidatingAdmissionPolicyBinding")
