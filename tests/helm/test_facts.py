@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from controller.settings import Settings, load_settings
 from tests.helm.chart import CHART, SETS, Raw, kept, of_kind, only
-from tests.helm.permissions import GATEWAY, GRANTS, ISTIO, NEVER, NGINX, REPLICAS, SECRETS, TRAEFIK, wanted
+from tests.helm.permissions import GATEWAY, GRANTS, ISTIO, KILL, NEVER, NGINX, REPLICAS, SECRETS, TRAEFIK, wanted
+from tests.helm.used import CHOSEN, used
 from tests.tree import ROOT
 
 EVERY = {name: kept(name) for name in SETS}
@@ -243,6 +244,12 @@ def test_the_table_of_what_is_wanted_names_every_grant_once() -> None:
     named_twice = [(one.group, one.resource) for one in (*GRANTS, *NEVER)]
     assert len(named_twice) == len(set(named_twice))
     assert SECRETS.verbs.isdisjoint({"watch", "update", "patch"})
+
+
+def test_what_is_granted_is_what_the_code_calls() -> None:
+    calls, met = used()
+    assert {(one.group, one.resource): set(one.verbs) for one in (*GRANTS, SECRETS, KILL)} == calls
+    assert met == CHOSEN.keys(), "a line about a call that is no more"
 
 
 def test_every_binding_is_the_controllers_own(found: list[Raw]) -> None:
