@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 
 from controller.settings import Settings, load_settings
 from tests.helm.chart import CHART, SETS, Raw, kept, of_kind, only
-from tests.helm.permissions import GATEWAY, GRANTS, ISTIO, NEVER, NGINX, REPLICAS, SECRETS, TRAEFIK, wanted
+from tests.helm.permissions import GATEWAY, GRANTS, ISTIO, KILL, NEVER, NGINX, REPLICAS, SECRETS, TRAEFIK, wanted
+from tests.helm.used import CHOSEN, used
 from tests.tree import ROOT
 
 EVERY = {name: kept(name) for name in SETS}
@@ -245,6 +246,12 @@ def test_the_table_of_what_is_wanted_names_every_grant_once() -> None:
     assert SECRETS.verbs.isdisjoint({"watch", "update", "patch"})
 
 
+def test_what_is_granted_is_what_the_code_calls() -> None:
+    calls, met = used()
+    assert {(one.group, one.resource): set(one.verbs) for one in (*GRANTS, SECRETS, KILL)} == calls
+    assert met == CHOSEN.keys(), "a line about a call that is no more"
+
+
 def test_every_binding_is_the_controllers_own(found: list[Raw]) -> None:
     account = pod(found)["serviceAccountName"]
     subjects = [one["subjects"] for kind in ("RoleBinding", "ClusterRoleBinding") for one in of_kind(found, kind)]
@@ -277,6 +284,7 @@ def test_no_policy_can_keep_traffic_from_going_back() -> None:
         "killed-routes": "Ignore",
         "killed-deployments": "Ignore",
         "own-objects": "Fail",
+        "own-scale": "Fail",
         "kill-latch": "Fail",
     }
     bindings = of_kind(EVERY["default"], "ValidatingAdmissionPolicyBinding")

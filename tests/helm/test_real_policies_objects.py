@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from tests.helm.chart import Raw
 from tests.helm.policy_stage import (
+    DEPLOYMENTS,
     HOME,
     OWN_KINDS,
     PLACE,
@@ -18,7 +21,7 @@ from tests.helm.policy_stage import (
     switch,
     unlatched,
 )
-from tests.helm.real import refused, resource_of
+from tests.helm.real import refused, resource_of, until
 from tests.kube.cluster.client import Client
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(60), pytest.mark.xdist_group("helm")]
@@ -35,6 +38,63 @@ def test_during_a_kill_only_the_controller_rolls_a_guarded_deployment(calm: Stag
     assert calm.to(calm.controller, deployment("shop", image="new")) is None
     assert calm.to(calm.kubernetes, deployment("shop", image="new")) is None
     assert calm.to(calm.breaker, deployment("shop", image="new")) is None
+
+
+def test_during_a_kill_a_paused_deployment_may_not_be_resumed_by_others(calm: Stage) -> None:
+    waiting, resumed = deployment("shop"), deployment("shop")
+    waiting["spec"]["paused"], resumed["spec"]["paused"] = True, False
+    gone = copy.deepcopy(resumed)
+    gone["spec"]["paused"] = None
+    calm.put(waiting)
+    killed(calm)
+    assert "resumed" in (calm.to(calm.person, resumed) or "")
+    assert "resumed" in (calm.to(calm.person, gone) or "")
+    assert calm.to(calm.person, waiting | {"spec": waiting["spec"] | {"replicas": 3}}) is None
+    for client in (calm.controller, calm.kubernetes, calm.breaker):
+        assert calm.to(client, resumed) is None
+    calm.put(deployment("shop"))
+    assert calm.to(calm.person, waiting) is None, "pausing rolls nothing"
+
+
+@pytest.mark.parametrize("where", ["labels", "annotations"])
+@pytest.mark.parametrize("value", [None, "books"])
+def test_during_a_kill_the_mark_that_guards_a_deployment_stays(calm: Stage, where: str, value: str | None) -> None:
+    """Without it the next write would roll."""
+    body = deployment("shop", marked=False)
+    body["metadata"][where] = {"interlock.dev/application": "shop", "example": "old"}
+    calm.put(body)
+    killed(calm)
+    changed = copy.deepcopy(body)
+    changed["metadata"][where]["interlock.dev/application"] = value
+    assert "marks" in (calm.to(calm.person, changed) or "")
+    assert calm.to(calm.controller, changed) is None
+    other = copy.deepcopy(body)
+    other["metadata"][where]["example"] = "new"
+    assert calm.to(calm.person, other) is None
+
+
+def test_during_a_kill_a_deployment_is_not_marked_as_another_application(calm: Stage) -> None:
+    body = deployment("shop", marked=False)
+    body["metadata"]["labels"] = {"interlock.dev/application": "shop"}
+    calm.put(body)
+    killed(calm, "application:shop")
+    changed = copy.deepcopy(body)
+    changed["metadata"]["annotations"] = {"interlock.dev/application": "books"}
+    assert "marks" in (calm.to(calm.person, changed) or "")
+
+
+def test_during_a_kill_a_guarded_deployment_is_deleted_by_kubernetes_and_the_controller_alone(calm: Stage) -> None:
+    """A new one of that name could have any template."""
+    body, free = deployment("shop"), deployment("books", marked=False)
+    calm.put(body)
+    calm.put(free)
+    assert deleted(calm.person, body) is None, "without a kill it is its owner's"
+    killed(calm)
+    assert "deleted" in (deleted(calm.person, body) or "")
+    assert deleted(calm.person, free) is None
+    collector = calm.cluster.acting("system:serviceaccount:kube-system:namespace-controller", "system:masters")
+    for client in (calm.controller, calm.kubernetes, calm.breaker, collector):
+        assert deleted(client, body) is None
 
 
 def test_during_a_kill_a_guarded_deployment_may_be_scaled(calm: Stage) -> None:
@@ -95,6 +155,23 @@ def test_the_controller_makes_and_removes_copies_and_never_changes_one(calm: Sta
     assert "cannot patch" in (calm.to(calm.controller, own(kind, example="changed")) or "")
 
 
+def test_the_size_of_a_canary_is_the_controllers_also_by_its_scale(calm: Stage) -> None:
+    body = own("Deployment", "ours")
+    marks = {"interlock.dev/application": "shop", "interlock.dev/role": "canary"}
+    body["spec"]["selector"]["matchLabels"] = body["spec"]["template"]["metadata"]["labels"] = marks
+    calm.put(body)
+    calm.put(deployment("shop"))
+
+    def scaled(client: Client, name: str) -> str | None:
+        return refused(lambda: client.patch(DEPLOYMENTS, PLACE, name, {"spec": {"replicas": 7}}, "scale", dryRun="All"))
+
+    until(lambda: scaled(calm.person, "ours") is not None, "the policy is in force")
+    assert "Interlock's" in (scaled(calm.person, "ours") or "")
+    assert scaled(calm.person, "shop") is None
+    for client in (calm.controller, calm.kubernetes, calm.breaker):
+        assert scaled(client, "ours") is None
+
+
 def test_the_status_of_a_release_is_the_controllers(calm: Stage) -> None:
     body = own("Release")
     calm.put(body)
@@ -143,6 +220,13 @@ def test_its_scopes_may_grow(calm: Stage, scopes: list[str] | None) -> None:
     assert latch(calm.person, {"spec": {"scopes": scopes}}) is None
 
 
+def test_what_the_controller_may_release_is_written_by_the_controller_alone(calm: Stage) -> None:
+    calm.kill("application:shop")
+    forged = {"metadata": {"annotations": {"interlock.dev/controller-scopes": "application:shop"}}}
+    assert "the controller's" in (latch(calm.person, forged) or "")
+    assert latch(calm.controller, forged) is None
+
+
 def test_a_kill_over_everything_cannot_shrink_to_a_part(calm: Stage) -> None:
     calm.kill()
     assert latch(calm.person, {"spec": {"scopes": ["application:shop"]}}) is not None
@@ -169,6 +253,6 @@ def test_another_object_of_that_kind_says_nothing(calm: Stage) -> None:
         calm.breaker.delete(SWITCHES, place, name)
 
 
-@pytest.mark.parametrize("scope", ["", "everything", "application:", "application:Shop", "release: x", "fleet "])
+@pytest.mark.parametrize("scope", ["", "everything", "application:", "application:-shop", "release: x", "fleet "])
 def test_a_scope_that_is_none_is_refused(calm: Stage, scope: str) -> None:
     assert latch(calm.person, {"spec": {"engaged": True, "scopes": [scope]}}) is not None

@@ -6,7 +6,8 @@ import copy
 
 import pytest
 
-from tests.helm.policy_stage import HOME, SWITCHES, Stage, killed, seen_by_routes
+from tests.helm.chart import Raw
+from tests.helm.policy_stage import HOME, SWITCHES, Stage, deleted, killed, seen_by_routes
 from tests.helm.real import until
 from tests.helm.routes import KINDS, NGINX, NOTE, RELEASE, note, route
 
@@ -121,7 +122,110 @@ def test_routes_that_route_nothing_yet_break_no_expression(calm: Stage) -> None:
         assert STOPPED in (calm.to(calm.person, route(kind, "empty", 30, told)) or ""), kind
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_halted_route_is_deleted_by_kubernetes_and_the_controller_alone(calm: Stage, kind: str) -> None:
+    """A new one of its name would carry no halt."""
+    body = route(kind, "halted", 20, note(20, halted=True))
+    calm.put(body)
+    assert "may not be deleted" in (deleted(calm.person, body) or "")
+    collector = calm.cluster.acting("system:serviceaccount:kube-system:namespace-controller", "system:masters")
+    for client in (calm.kubernetes, calm.breaker, collector):
+        assert deleted(client, body) is None
+    calm.put(route(kind, "free", 20, note(20)))
+    assert deleted(calm.person, route(kind, "free", 20, None)) is None
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "EndpointSlice"])
+def test_the_controller_takes_its_own_carrier_away_from_under_a_halt(calm: Stage, kind: str) -> None:
+    calm.put(route(kind, "halted", 20, note(20, halted=True)))
+    assert deleted(calm.controller, route(kind, "halted", 20, None)) is None
+
+
+RULES = {"HTTPRoute": ("rules", "matches"), "GRPCRoute": ("rules", "matches"), "VirtualService": ("http", "match")}
+
+
+def choosing(kind: str, *choices: tuple[int, str]) -> Raw:
+    """A halted route with one rule for each (share, path)."""
+    found = route(kind, "halted", 20, note(20, halted=True))
+    rules, matches = RULES[kind]
+    made = []
+    for share, path in choices:
+        rule = copy.deepcopy(route(kind, "halted", share, None)["spec"][rules][1])
+        chosen: dict[str, Raw] = {
+            "HTTPRoute": {"path": {"type": "PathPrefix", "value": path}},
+            "GRPCRoute": {"method": {"type": "Exact", "service": path}},
+            "VirtualService": {"uri": {"prefix": path}},
+        }
+        made.append(rule | {matches: [chosen[kind]]})
+    found["spec"][rules] = made
+    return found
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_what_chooses_the_requests_of_a_canary_stays_under_a_halt(calm: Stage, kind: str) -> None:
+    calm.put(choosing(kind, (0, "/shop"), (20, "/rare")))
+    refused = {
+        "widened": choosing(kind, (0, "/shop"), (20, "/")),
+        "widened and lowered a little": choosing(kind, (0, "/shop"), (19, "/")),
+        "swapped": choosing(kind, (20, "/shop"), (0, "/rare")),
+        "a second one": choosing(kind, (10, "/shop"), (10, "/rare")),
+    }
+    for how, body in refused.items():
+        assert "may not change" in (calm.to(calm.person, body) or ""), how
+    admitted = {
+        "lowered": choosing(kind, (0, "/shop"), (10, "/rare")),
+        "to nothing": choosing(kind, (0, "/"), (0, "/any")),
+        "another rule": choosing(kind, (0, "/books"), (20, "/rare")),
+        "in another order": choosing(kind, (20, "/rare"), (0, "/shop")),
+    }
+    for how, body in admitted.items():
+        assert calm.to(calm.person, body) is None, how
+    assert calm.to(calm.controller, choosing(kind, (0, "/shop"), (19, "/"))) is None, "falling with the owner's change"
+
+
+@pytest.mark.parametrize("annotation", ["canary-by-header", "canary-by-cookie"])
+def test_what_chooses_the_requests_of_a_canary_ingress_stays_under_a_halt(calm: Stage, annotation: str) -> None:
+    told = note(20, halted=True)
+    calm.put(route("Ingress", "halted", 20, told))
+    marked, wider = (route("Ingress", "halted", 20, told) for _ in range(2))
+    marked["metadata"]["annotations"][f"nginx.ingress.kubernetes.io/{annotation}"] = "user-agent"
+    wider["spec"]["rules"][0]["host"] = "*.example"
+    assert "may not change" in (calm.to(calm.person, marked) or "")
+    assert "may not change" in (calm.to(calm.person, wider) or "")
+
+
+@pytest.mark.parametrize("count", [50, 51, 400])
+def test_many_rules_with_the_canary_are_still_compared(calm: Stage, count: int) -> None:
+    """An expression that took too long would be ignored, and the rise be let through."""
+    before = choosing("VirtualService", *((20, f"/{n}") for n in range(count)))
+    calm.put(before)
+    for share, first in ((21, "/0"), (20, "/")):
+        changed = choosing("VirtualService", (share, first), *((20, f"/{n}") for n in range(1, count)))
+        assert calm.to(calm.person, changed) is not None, (share, first)
+    for share in (19, 0):
+        lowered = choosing("VirtualService", *((share, f"/{n}") for n in range(count)))
+        assert calm.to(calm.person, lowered) is None, share
+
+
 # ---- a kill that the KillSwitch shows
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_while_a_kill_is_engaged_a_guarded_route_is_not_deleted_by_others(calm: Stage, kind: str) -> None:
+    body = route(kind, "guarded", 20, note(20))
+    calm.put(body)
+    killed(calm)
+    assert "may not be deleted" in (deleted(calm.person, body) or "")
+    assert deleted(calm.kubernetes, body) is None
+
+
+def test_while_a_kill_is_engaged_what_chooses_the_requests_of_a_canary_stays(calm: Stage) -> None:
+    before, wider = choosing("HTTPRoute", (20, "/rare")), choosing("HTTPRoute", (20, "/"))
+    for body in (before, wider):
+        body["metadata"]["annotations"][NOTE] = note(20)
+    calm.put(before)
+    killed(calm)
+    assert "may not change" in (calm.to(calm.person, wider) or "")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,16 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from controller.adapters.clock import SystemClock
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.cluster import home_of
 from controller.adapters.kube.connect import KubeSettings, connect
-from controller.adapters.kube.killswitch import SCOPES_MAX, KillObject, shown
+from controller.adapters.kube.killswitch import LOOK_S, OURS, SCOPES_MAX, KillObject, joined, showing, shown
+from controller.adapters.kube.kinds import KILL_SWITCH
+from gates.kill import NAME as SCOPE_NAME
 from gates.kill import Engagement, KillState, Scope, ScopeKind, Verb
+from tests.fakes.clock import ManualClock
 from tests.kube.cluster.cluster import Cluster
 
 SHOP = Engagement("k-1", Verb.REVERT, Scope(ScopeKind.APPLICATION, "shop"), "ann", 1_790_000_000.0)
+BOOKS = replace(SHOP, id="k-3", scope=Scope(ScopeKind.APPLICATION, "books"))
 FLEET = replace(SHOP, id="k-2", scope=Scope(ScopeKind.FLEET))
 
 
@@ -30,7 +35,7 @@ def api(cluster: Cluster) -> Iterator[KubeApi]:
 def test_nothing_is_made_before_the_first_kill_and_a_released_one_is_shown_as_over(
     cluster: Cluster, api: KubeApi
 ) -> None:
-    mirror = KillObject(api, cluster.namespace)
+    mirror = KillObject(api, cluster.namespace, ManualClock())
     mirror.show(KillState())
     assert cluster.find("killswitches", "interlock") is None
     mirror.show(KillState((SHOP,)))
@@ -41,7 +46,7 @@ def test_nothing_is_made_before_the_first_kill_and_a_released_one_is_shown_as_ov
 
 
 def test_what_is_shown_already_costs_no_call(cluster: Cluster, api: KubeApi) -> None:
-    mirror = KillObject(api, cluster.namespace)
+    mirror = KillObject(api, cluster.namespace, ManualClock())
     mirror.show(KillState((SHOP,)))
     before = len(cluster.calls())
     for _ in range(5):
@@ -52,13 +57,139 @@ def test_what_is_shown_already_costs_no_call(cluster: Cluster, api: KubeApi) -> 
 def test_what_somebody_engaged_by_hand_stays_so_until_they_release_it(cluster: Cluster, api: KubeApi) -> None:
     body = {"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch", "metadata": {"name": "interlock"}}
     cluster.apply({**body, "spec": {"engaged": True, "scopes": ["application:pay"], "reason": "by hand"}})
-    KillObject(api, cluster.namespace).show(KillState())
+    KillObject(api, cluster.namespace, ManualClock()).show(KillState())
     assert cluster.get("killswitches", "interlock")["spec"]["reason"] == "by hand"
-    mirror = KillObject(api, cluster.namespace)
+    mirror = KillObject(api, cluster.namespace, ManualClock())
     mirror.show(KillState((SHOP,)))
     assert cluster.get("killswitches", "interlock")["spec"]["scopes"] == ["application:pay", "application:shop"]
     mirror.show(KillState())
     assert cluster.get("killswitches", "interlock")["spec"]["engaged"] is True
+
+
+def by_hand(api: KubeApi, namespace: str, **spec: object) -> None:
+    api.patch(KILL_SWITCH, namespace, "interlock", {"spec": {"engaged": True, **spec}})
+
+
+def test_after_a_kill_of_ours_one_by_hand_outlives_a_restart_of_the_controller(cluster: Cluster, api: KubeApi) -> None:
+    mirror = KillObject(api, cluster.namespace, ManualClock())
+    mirror.show(KillState((SHOP,)))
+    mirror.show(KillState())
+    assert OURS not in (cluster.get("killswitches", "interlock")["metadata"].get("annotations") or {})
+    by_hand(api, cluster.namespace, scopes=["application:pay"], reason="checkout is down")
+    KillObject(api, cluster.namespace, ManualClock()).show(KillState())
+    spec = cluster.get("killswitches", "interlock")["spec"]
+    assert spec == {"engaged": True, "scopes": ["application:pay"], "reason": "checkout is down"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_scope_that_somebody_adds_to_our_kill_stays_when_ours_is_released(
+    cluster: Cluster, api: KubeApi, *, restarted: bool
+) -> None:
+    mirror = KillObject(api, cluster.namespace, ManualClock())
+    mirror.show(KillState((SHOP, BOOKS)))
+    by_hand(api, cluster.namespace, scopes=["application:books", "application:pay", "application:shop"])
+    if restarted:
+        mirror = KillObject(api, cluster.namespace, ManualClock())
+    mirror.show(KillState((SHOP,)))
+    assert cluster.get("killswitches", "interlock")["spec"]["scopes"] == ["application:pay", "application:shop"]
+    mirror.show(KillState())
+    spec = cluster.get("killswitches", "interlock")["spec"]
+    assert (spec["engaged"], spec["scopes"]) == (True, ["application:pay"])
+
+
+def test_everything_by_hand_on_top_of_our_kill_stays(cluster: Cluster, api: KubeApi) -> None:
+    mirror = KillObject(api, cluster.namespace, ManualClock())
+    mirror.show(KillState((FLEET,)))
+    by_hand(api, cluster.namespace, scopes=[])
+    mirror.show(KillState())
+    assert cluster.get("killswitches", "interlock")["spec"] == {
+        "engaged": True, "scopes": ["fleet"], "since": "2026-09-21T14:13:20Z",
+    }  # fmt: skip
+
+
+def test_a_kill_that_was_left_by_a_former_controller_and_is_over_is_shown_as_over(
+    cluster: Cluster, api: KubeApi
+) -> None:
+    KillObject(api, cluster.namespace, ManualClock()).show(KillState((SHOP,)))
+    KillObject(api, cluster.namespace, ManualClock()).show(KillState())
+    assert cluster.get("killswitches", "interlock")["spec"] == {"engaged": False}
+
+
+def test_an_object_that_is_lost_or_let_go_during_a_kill_is_shown_again_within_a_minute(
+    cluster: Cluster, api: KubeApi
+) -> None:
+    clock = ManualClock()
+    mirror = KillObject(api, cluster.namespace, clock)
+    mirror.show(KillState((SHOP,)))
+    before = len(cluster.calls())
+    clock.advance(LOOK_S - 1)
+    mirror.show(KillState((SHOP,)))
+    assert len(cluster.calls()) == before, "not more often"
+    clock.advance(1)
+    mirror.show(KillState((SHOP,)))
+    assert len(cluster.calls()) == before + 1, "what is as it was is not written again"
+    api.delete(KILL_SWITCH, cluster.namespace, "interlock")
+    clock.advance(LOOK_S)
+    mirror.show(KillState((SHOP,)))
+    assert cluster.get("killswitches", "interlock")["spec"]["scopes"] == ["application:shop"]
+    api.patch(KILL_SWITCH, cluster.namespace, "interlock", {"spec": {"engaged": False}})
+    clock.advance(LOOK_S)
+    mirror.show(KillState((SHOP,)))
+    assert cluster.get("killswitches", "interlock")["spec"]["engaged"] is True
+
+
+def test_while_nothing_is_engaged_nobody_looks(cluster: Cluster, api: KubeApi) -> None:
+    clock = ManualClock()
+    mirror = KillObject(api, cluster.namespace, clock)
+    mirror.show(KillState())
+    before = len(cluster.calls())
+    clock.advance(10 * LOOK_S)
+    mirror.show(KillState())
+    assert len(cluster.calls()) == before
+
+
+def test_a_fenced_controller_shows_nothing(cluster: Cluster, api: KubeApi) -> None:
+    leading = [False]
+    mirror = KillObject(api, cluster.namespace, ManualClock())
+    beat = showing(mirror, lambda: KillState((SHOP,)), lambda: leading[0], lambda *_, **__: None)
+    beat()
+    assert cluster.find("killswitches", "interlock") is None
+    leading[0] = True
+    beat()
+    assert cluster.get("killswitches", "interlock")["spec"]["engaged"] is True
+
+
+def test_every_name_that_a_kill_may_have_is_shown(cluster: Cluster, api: KubeApi) -> None:
+    names = ("EU-West", "a.", "a" * 127)
+    kills = tuple(replace(SHOP, id=name, scope=Scope(ScopeKind.ENVIRONMENT, name)) for name in names)
+    KillObject(api, cluster.namespace, ManualClock()).show(KillState(kills))
+    assert cluster.get("killswitches", "interlock")["spec"]["scopes"] == sorted(f"environment:{n}" for n in names)
+
+
+def test_the_definition_of_the_kind_takes_the_names_that_a_kill_may_have() -> None:
+    kinds = yaml.safe_load_all((Path(__file__).parent / "crds" / "interlock.yaml").read_text())
+    (found,) = (one for one in kinds if one["spec"]["names"]["kind"] == "KillSwitch")
+    spec = found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    items = spec["properties"]["scopes"]["items"]
+    assert items["pattern"] == f"^(fleet|(environment|application|release):{SCOPE_NAME.pattern})$"
+
+
+def test_what_cannot_be_said_in_the_object_is_everything() -> None:
+    odd = replace(SHOP, id="k-9", scope=Scope(ScopeKind.APPLICATION, "a b"))
+    assert shown(KillState((SHOP, odd)))["scopes"] == ["fleet"]
+
+
+def test_scopes_of_somebody_else_are_kept_as_long_as_there_is_room() -> None:
+    wanted = shown(KillState((SHOP,)))
+
+    def held(count: int) -> tuple[list[str], list[str]]:
+        theirs = sorted(f"application:a{n}" for n in range(count))
+        spec, ours = joined({"metadata": {}, "spec": {"engaged": True, "scopes": theirs}}, wanted)
+        assert count == SCOPES_MAX or set(theirs) < set(spec["scopes"])
+        return spec["scopes"], ours
+
+    assert held(SCOPES_MAX - 1)[1] == ["application:shop"]
+    assert held(SCOPES_MAX) == (["fleet"], [])
 
 
 def test_doubt_and_too_much_are_everything() -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.connect import KubeSettings, connect
-from controller.adapters.kube.killswitch import KillObject
+from controller.adapters.kube.killswitch import KillObject, showing
 from controller.adapters.kube.kinds import DEPLOYMENT, Kind, Raw
 from controller.adapters.kube.registry import ImageResolver, RegistrySettings
 from controller.adapters.kube.resources.needs import Controller, Orders
@@ -21,7 +21,7 @@ from controller.adapters.kube.routes.strategy import MANAGED
 from controller.adapters.kube.watching import Cache, Scope
 from controller.adapters.kube.workload.deployment import DeploymentWorkload
 from controller.core.model import Application, Release
-from controller.ports import Clock, PortError, Ports
+from controller.ports import Clock, Ports
 from gates.kill import KillState
 
 __all__ = ["Cluster", "KubeSettings", "RegistrySettings"]
@@ -95,19 +95,13 @@ class Cluster:
         )
         return Resources(self.api, controller, self._namespaces)
 
-    def shows(self, kills: Callable[[], KillState], log: Callable[..., None]) -> Callable[[], None] | None:
+    def shows(
+        self, kills: Callable[[], KillState], leading: Callable[[], bool], clock: Clock, log: Callable[..., None]
+    ) -> Callable[[], None] | None:
         """Shows the kill switch to the admission policies, each time it is called; None where there are none."""
         if not self._home:
             return None
-        shown = KillObject(self.api, self._home)
-
-        def show() -> None:
-            try:
-                shown.show(kills())
-            except PortError as error:
-                log("kill_object_failed", trouble=str(error))
-
-        return show
+        return showing(KillObject(self.api, self._home, clock), kills, leading, log)
 
     def close(self) -> None:
         self._routes.stop()

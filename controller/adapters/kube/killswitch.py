@@ -3,38 +3,45 @@ stops traffic is written to the routes first, by the switch itself."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Exists, Missing
 from controller.adapters.kube.kinds import KILL_SWITCH, Raw
-from gates.kill import Engagement, KillState
+from controller.ports import Clock, PortError
+from gates.kill import NAME as SCOPE_NAME
+from gates.kill import Engagement, KillState, ScopeKind
 
 NAME = "interlock"
 SCOPES_MAX = 100
 """What the object may hold; more than that is shown as everything."""
 EVERYTHING = "fleet"
-BY, OURS = "interlock.dev/by", "controller"
-"""The mark of what this controller engaged, and so may show as released."""
+OURS = "interlock.dev/controller-scopes"
+"""The scopes that this controller has shown, with spaces between. What else the object says was written by somebody
+else, and is theirs to release."""
+LOOK_S = 60.0
+"""How old what was last shown of an engaged kill may be before the object is read again: it can be lost or changed."""
 
 
 class KillObject:
-    """``show`` is called each beat and asks the cluster nothing while what it showed last is still true."""
+    """``show`` is called each beat; while what it showed last is still true, it asks the cluster once in ``LOOK_S``."""
 
-    def __init__(self, api: KubeApi, namespace: str) -> None:
-        self._api, self._namespace = api, namespace
+    def __init__(self, api: KubeApi, namespace: str, clock: Clock) -> None:
+        self._api, self._namespace, self._clock = api, namespace, clock
         self._shown: Raw | None = None
+        self._at_s = 0.0
 
     def show(self, state: KillState) -> None:
         """Raises a PortError; the next beat tries again. Where the kind is not installed, nothing is shown."""
-        wanted = shown(state)
-        if wanted == self._shown:
+        wanted, now_s = shown(state), self._clock.monotonic_s()
+        if wanted == self._shown and not (wanted["engaged"] and now_s - self._at_s >= LOOK_S):
             return
         try:
             self._put(wanted)
         except Missing:
             return
-        self._shown = wanted
+        self._shown, self._at_s = wanted, now_s
 
     def _put(self, wanted: Raw) -> None:
         try:
@@ -42,21 +49,33 @@ class KillObject:
         except Missing:
             if not wanted["engaged"]:
                 return
-            body: Raw = {"metadata": {"name": NAME, "annotations": {BY: OURS}}, "spec": wanted}
+            body: Raw = {"metadata": {"name": NAME, "annotations": {OURS: _told(wanted["scopes"])}}, "spec": wanted}
             try:
                 self._api.create(KILL_SWITCH, self._namespace, body)
                 return
             except Exists:
                 found = self._api.get(KILL_SWITCH, self._namespace, NAME)
-        meta: Raw = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {BY: OURS}}
-        by_hand = (found.get("spec") or {}).get("engaged") is True and not _ours(found)
-        if by_hand:
-            # Releasing what somebody engaged by hand is theirs, too: our kills only come on top of it.
-            if not wanted["engaged"]:
-                return
-            meta.pop("annotations")
-            wanted = {**found["spec"], "scopes": _together(found["spec"], wanted)}
-        self._api.patch(KILL_SWITCH, self._namespace, NAME, {"metadata": meta, "spec": _over(found, wanted)})
+        spec, ours = joined(found, wanted)
+        if (found.get("spec") or {}) == spec and _annotation(found) == _told(ours):
+            return
+        meta = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {OURS: _told(ours)}}
+        self._api.patch(KILL_SWITCH, self._namespace, NAME, {"metadata": meta, "spec": _over(found, spec)})
+
+
+def showing(
+    shown: KillObject, kills: Callable[[], KillState], leading: Callable[[], bool], log: Callable[..., None]
+) -> Callable[[], None]:
+    """One beat. A controller that a newer one has fenced no longer knows what is engaged, and shows nothing."""
+
+    def show() -> None:
+        if not leading():
+            return
+        try:
+            shown.show(kills())
+        except PortError as error:
+            log("kill_object_failed", trouble=str(error))
+
+    return show
 
 
 def shown(state: KillState) -> Raw:
@@ -73,18 +92,45 @@ def shown(state: KillState) -> Raw:
     return spec
 
 
-def _together(found: Raw, wanted: Raw) -> list[str]:
-    """No scopes at all are everything, as the policies read it."""
-    scopes = sorted({*(found.get("scopes") or [EVERYTHING]), *wanted["scopes"]})
-    return [EVERYTHING] if EVERYTHING in scopes or len(scopes) > SCOPES_MAX else scopes
+def joined(found: Raw, wanted: Raw) -> tuple[Raw, list[str]]:
+    """What the object is to say, and which of its scopes are ours: somebody else's stay until they release them."""
+    theirs = _theirs(found)
+    if not theirs:
+        return wanted, wanted.get("scopes", [])
+    spec: Raw = found["spec"]
+    ours = [one for one in wanted.get("scopes", []) if one not in theirs]
+    if len(theirs) + len(ours) > SCOPES_MAX:
+        ours = [EVERYTHING]
+        # No room to remember them: all of it is theirs from here on.
+        if len(theirs) >= SCOPES_MAX:
+            return {**spec, "scopes": [EVERYTHING]}, []
+    return {**wanted, **spec, "scopes": sorted({*theirs, *ours})}, ours
 
 
-def _ours(found: Raw) -> bool:
-    return (found["metadata"].get("annotations") or {}).get(BY) == OURS
+def _theirs(found: Raw) -> list[str]:
+    """No scopes at all are everything, as the policies read it, and are never ours: we always write some."""
+    spec = found.get("spec") or {}
+    if spec.get("engaged") is not True:
+        return []
+    scopes: list[str] = spec.get("scopes") or []
+    ours = (_annotation(found) or "").split()
+    return [one for one in scopes if one not in ours] if scopes else [EVERYTHING]
+
+
+def _told(ours: list[str]) -> str | None:
+    return " ".join(ours) or None
+
+
+def _annotation(found: Raw) -> str | None:
+    told: str | None = (found["metadata"].get("annotations") or {}).get(OURS)
+    return told
 
 
 def _scope(engagement: Engagement) -> str:
-    return str(engagement.scope)
+    """What the object's definition would refuse is everything: one scope must not keep the others from being shown."""
+    scope = engagement.scope
+    sayable = scope.kind is ScopeKind.FLEET or SCOPE_NAME.fullmatch(scope.name)
+    return str(scope) if sayable else EVERYTHING
 
 
 def _over(found: Raw, wanted: Raw) -> Raw:

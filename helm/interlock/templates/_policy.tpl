@@ -24,6 +24,11 @@ request.userInfo.username == '{{ include "interlock.user" . }}'
 || {{ include "interlock.cel.breakGlass" . }})
 {{- end }}
 
+{{/* Whether "labels" or "annotations" of Interlock differ between the object and what it was. */}}
+{{- define "interlock.cel.marksDiffer" -}}
+[has(oldObject.metadata.{{ . }}) ? oldObject.metadata.{{ . }} : {}].exists(was, [has(object.metadata.{{ . }}) ? object.metadata.{{ . }} : {}].exists(is, was.exists(k, k.startsWith('interlock.dev/') && (!(k in is) || is[k] != was[k])) || is.exists(k, k.startsWith('interlock.dev/') && !(k in was))))
+{{- end }}
+
 {{/* Whether "object" or "oldObject" has the annotation that makes it a route of ours. */}}
 {{- define "interlock.cel.noted" -}}
 (dyn({{ . }}) != null && has(dyn({{ . }}).metadata.annotations) && 'interlock.dev/route' in dyn({{ . }}).metadata.annotations)
@@ -42,40 +47,50 @@ requests; for endpoints it is their number, which only the same slice is compare
 - name: canary
   expression: >-
     variables.notes.filter(n, n.matches('"canary"[ ]*:[ ]*"')).map(n, n.find('"canary"[ ]*:[ ]*"[^"]*"').split('"')[3]) + ['']
+# Every rule as [what chooses its requests, its backends]; a backend is [name, weight].
 - name: backends
   expression: >-
     [dyn(oldObject), dyn(object)].map(o, o == null || !has(o.spec) ? []
     : request.kind.kind in ['HTTPRoute', 'GRPCRoute']
-    ? (has(o.spec.rules) ? o.spec.rules.map(r, has(r.backendRefs)
-    ? r.backendRefs.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)]) : []) : [])
+    ? (has(o.spec.rules) ? o.spec.rules.map(r, [has(r.matches) ? dyn(r.matches) : dyn([]), has(r.backendRefs)
+    ? dyn(r.backendRefs.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)])) : dyn([])]) : [])
     : request.kind.kind == 'VirtualService'
     ? ((has(o.spec.http) ? o.spec.http : []) + (has(o.spec.tcp) ? o.spec.tcp : []) + (has(o.spec.tls) ? o.spec.tls : []))
-    .map(r, has(r.route) ? r.route.map(b, [dyn(b.destination.host.split('.')[0]),
-    dyn(has(b.weight) ? int(b.weight) : (size(r.route) == 1 ? 100 : 0))]) : [])
+    .map(r, [has(r.match) ? dyn(r.match) : dyn([]), has(r.route) ? dyn(r.route.map(b, [dyn(b.destination.host.split('.')[0]),
+    dyn(has(b.weight) ? int(b.weight) : (size(r.route) == 1 ? 100 : 0))])) : dyn([])])
     : request.kind.kind == 'TraefikService'
     ? (has(o.spec.weighted) && has(o.spec.weighted.services)
-    ? [o.spec.weighted.services.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)])] : [])
+    ? [[dyn([]), dyn(o.spec.weighted.services.map(b, [dyn(b.name), dyn(has(b.weight) ? int(b.weight) : 1)]))]] : [])
     : [])
 # A canary Ingress without its canary annotation is an ordinary one, and takes everything.
 - name: ingressShares
   expression: >-
     [dyn(oldObject), dyn(object)].map(o, o == null || request.kind.kind != 'Ingress' ? []
-    : [has(o.metadata.annotations) ? o.metadata.annotations : {}].map(a,
-    !('nginx.ingress.kubernetes.io/canary' in a) || a['nginx.ingress.kubernetes.io/canary'] != 'true' ? 1000000
+    : [has(o.metadata.annotations) ? o.metadata.annotations : {}].map(a, [
+    dyn([dyn(has(o.spec.rules) ? o.spec.rules : []), dyn(has(o.spec.defaultBackend) ? [o.spec.defaultBackend] : [])]
+    + ['header', 'header-value', 'header-pattern', 'cookie'].map(k, 'nginx.ingress.kubernetes.io/canary-by-' + k)
+    .map(k, dyn(k in a ? a[k] : ''))),
+    dyn(!('nginx.ingress.kubernetes.io/canary' in a) || a['nginx.ingress.kubernetes.io/canary'] != 'true' ? 1000000
     : !('nginx.ingress.kubernetes.io/canary-weight' in a) ? 0
     : !a['nginx.ingress.kubernetes.io/canary-weight'].matches('^[0-9]{1,6}$') ? 1000000
     : int(a['nginx.ingress.kubernetes.io/canary-weight']) * 1000000
     / ('nginx.ingress.kubernetes.io/canary-weight-total' in a
     && a['nginx.ingress.kubernetes.io/canary-weight-total'].matches('^[1-9][0-9]{0,5}$')
-    ? int(a['nginx.ingress.kubernetes.io/canary-weight-total']) : 100)))
-- name: shares
+    ? int(a['nginx.ingress.kubernetes.io/canary-weight-total']) : 100))]))
+# Every rule as [what chooses its requests, the canary's share of them].
+- name: rules
   expression: >-
     request.kind.kind == 'EndpointSlice'
-    ? [dyn(oldObject), dyn(object)].map(o, o == null || !has(o.endpoints) || o.endpoints == null ? [0] : [int(size(o.endpoints))])
+    ? [dyn(oldObject), dyn(object)].map(o, [[dyn([]),
+    dyn(o == null || !has(o.endpoints) || o.endpoints == null ? 0 : int(size(o.endpoints)))]])
     : request.kind.kind == 'Ingress' ? variables.ingressShares
-    : variables.backends.map(side, side.map(rule, [rule.map(b, int(b[1])).sum(), rule.filter(b, variables.canary[0] == ''
-    ? b[0].endsWith('-canary') : b[0] == variables.canary[0]).map(b, int(b[1])).sum()])
-    .map(t, t[0] == 0 ? 0 : t[1] * 1000000 / t[0]))
+    : variables.backends.map(side, side.map(rule, [rule[0], dyn([[rule[1].map(b, int(b[1])).sum(), rule[1].filter(b,
+    variables.canary[0] == '' ? b[0].endsWith('-canary') : b[0] == variables.canary[0]).map(b, int(b[1])).sum()]]
+    .map(t, t[0] == 0 ? 0 : t[1] * 1000000 / t[0])[0])]))
+- name: shares
+  expression: "variables.rules.map(side, side.map(rule, int(rule[1])))"
+- name: carrying
+  expression: "variables.rules.map(side, side.filter(rule, int(rule[1]) > 0))"
 - name: recorded
   expression: >-
     variables.notes.map(n, double('0' + n.find('"weight_pct"[ ]*:[ ]*[0-9]+([.][0-9]+)?').find('[0-9.]*$')))
@@ -84,9 +99,23 @@ requests; for endpoints it is their number, which only the same slice is compare
     variables.recorded[1] > variables.recorded[0] || variables.shares[1].sum() > variables.shares[0].sum()
     || (size(variables.shares[0]) > 0 && size(variables.shares[1]) > 0
     && variables.shares[1].max() > variables.shares[0].max())
+# What chooses the requests of a rule with the canary in it stays as it is: each such rule was there with the same or a
+# larger share. Comparing each with each has a bound; beyond it they are compared in their order.
+- name: widens
+  expression: >-
+    request.operation != 'DELETE' && !{{ include "interlock.cel.trusted" . | nindent 4 }} && size(variables.carrying[1]) > 0
+    && (size(variables.carrying[0]) <= 50 && size(variables.carrying[1]) <= 50
+    ? !variables.carrying[1].all(n, variables.carrying[0].exists(o, o[0] == n[0] && int(o[1]) >= int(n[1])))
+    : size(variables.carrying[0]) != size(variables.carrying[1])
+    || variables.carrying[0].map(r, r[0]) != variables.carrying[1].map(r, r[0])
+    || variables.carrying[1].map(r, int(r[1])).max() > variables.carrying[0].map(r, int(r[1])).min())
+# A new one of that name would carry no halt. Namespaces and what belongs to others still go.
+- name: removed
+  expression: >-
+    request.operation == 'DELETE' && !{{ include "interlock.cel.trusted" . | nindent 4 }}
 - name: foreignNote
   expression: >-
-    variables.notes[0] != '' && variables.notes[1] != variables.notes[0] && !({{ include "interlock.cel.controller" . }})
+    request.operation != 'DELETE' && variables.notes[0] != '' && variables.notes[1] != variables.notes[0] && !({{ include "interlock.cel.controller" . }})
 {{- end }}
 
 {{/* The kinds that can carry weights, of the routers that are switched on. */}}
@@ -95,31 +124,31 @@ requests; for endpoints it is their number, which only the same slice is compare
 {{- if .gatewayApi }}
 - apiGroups: [gateway.networking.k8s.io]
   apiVersions: [v1]
-  operations: [CREATE, UPDATE]
+  operations: [CREATE, UPDATE, DELETE]
   resources: [httproutes, grpcroutes]
 {{- end }}
 {{- if .istio }}
 - apiGroups: [networking.istio.io]
   apiVersions: [v1]
-  operations: [CREATE, UPDATE]
+  operations: [CREATE, UPDATE, DELETE]
   resources: [virtualservices]
 {{- end }}
 {{- if .ingressNginx }}
 - apiGroups: [networking.k8s.io]
   apiVersions: [v1]
-  operations: [CREATE, UPDATE]
+  operations: [CREATE, UPDATE, DELETE]
   resources: [ingresses]
 {{- end }}
 {{- if .traefik }}
 - apiGroups: [traefik.io]
   apiVersions: [v1alpha1]
-  operations: [CREATE, UPDATE]
+  operations: [CREATE, UPDATE, DELETE]
   resources: [traefikservices]
 {{- end }}
 {{- if .replicas }}
 - apiGroups: [discovery.k8s.io]
   apiVersions: [v1]
-  operations: [CREATE, UPDATE]
+  operations: [CREATE, UPDATE, DELETE]
   resources: [endpointslices]
 {{- end }}
 {{- end }}
