@@ -204,7 +204,8 @@ class RoleState:
 
     ``foreign`` is the version that somebody else put in this role's place while a release was running. ``settling``:
     whoever runs the instances says that they are not all as they should be yet. ``full`` is how many carried all of the
-    traffic when the release began, where something else may have taken some away since.
+    traffic when the release began, where something else may have taken some away since. ``unsized`` is what kept the
+    canary from getting the instances that its share needs, so that ``wanted`` says too little; empty when nothing did.
     """
 
     wanted: int
@@ -214,6 +215,7 @@ class RoleState:
     foreign: str | None = None
     settling: bool = False
     full: int = 0
+    unsized: str = ""
 
     def missing(self, ready_pct: int) -> int:
         """How many more have to be ready until ``ready_pct`` of those that carry everything are."""

@@ -225,3 +225,19 @@ def test_a_cluster_that_cannot_be_reached_holds_and_an_abort_says_what_it_did_no
     stage.router.heal()
     stage.second()
     assert stage.live() == 0
+
+
+def test_no_weight_rises_on_a_canary_that_could_not_be_made_larger_and_an_abort_waits_for_nothing(make: Make) -> None:
+    stage = make(steps=(10, 25, 45), max_weight_pct=50)
+    stage.deploy()
+    stage.until_live(10)
+    spec = {"selector": {"interlock.dev/role": "canary"}, "ports": [{"port": 80}]}
+    stage.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "past"}, "spec": spec})
+    stage.until(lambda: stage.newest().reason.code == "canary_unsized", 60)
+    held_pct = stage.live()
+    stage.seconds(20)
+    assert stage.live() == held_pct in (stage.pct(10), stage.pct(25))
+    assert "the Service past chooses the canary's pods" in stage.newest().reason.text
+    stage.ask(IntentKind.ABORT)
+    assert stage.live() == 0
+    stage.until_phase(Phase.ROLLED_BACK)
