@@ -178,6 +178,7 @@ class RouteState:
     ``live_pct`` is the canary's share read back from the proxy; None when the proxy could not be read. ``halts`` are
     the kills that hold the route down. ``lease_left_s`` is None when the route holds no lease. ``unconfirmed`` says
     what shows that the written share is not in force yet, where the kind of route can tell; empty when nothing does.
+    ``newest_epoch`` is the highest that any part of the route carries, where it has several.
     """
 
     revision: int
@@ -192,6 +193,7 @@ class RouteState:
     drift_count: int = 0
     trouble: str = ""
     unconfirmed: str = ""
+    newest_epoch: int = 0
 
     @property
     def verified(self) -> bool:

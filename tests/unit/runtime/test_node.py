@@ -277,7 +277,9 @@ def test_a_hint_from_a_cluster_brings_the_application_and_its_release_at_once(st
     assert set(stage.node._queue._due) == {REST + "shop", "shop-9"}
 
 
-def test_a_hint_during_a_look_at_an_application_at_rest_is_followed_by_another_look(stage: Stage) -> None:
+def test_a_hint_during_a_look_at_an_application_at_rest_is_followed_by_another_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster = a_cluster_app()
     node = stage.node
     node._resting.due((cluster,), 0.0)
@@ -292,7 +294,7 @@ def test_a_hint_during_a_look_at_an_application_at_rest_is_followed_by_another_l
         return True
 
     done = threading.Event()
-    stage.world.loop.rest = rest  # type: ignore[method-assign]
+    monkeypatch.setattr(stage.world.loop, "rest", rest)
     node._queue.start()
     node._queue.add(REST + "shop")
     assert done.wait(WAIT_S)
