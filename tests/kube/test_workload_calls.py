@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from controller.adapters.clock import SystemClock
 from controller.adapters.kube.kinds import DEPLOYMENT, Raw
 from controller.adapters.kube.watching import Cache, Scope
 from controller.adapters.kube.workload.adopting import AGAIN_S, Adopting
+from controller.adapters.kube.workload.deployment import NOT_ASKED
 from controller.adapters.kube.workload.names import MADE
 from controller.ports import Refused
 from tests.fakes.clock import ManualClock
@@ -128,6 +130,8 @@ def test_a_way_back_that_is_done_writes_nothing_more(shop: Shop) -> None:
 
 def test_a_release_is_seen_alike_by_a_controller_that_has_just_started(shop: Shop) -> None:
     shop.start_canary(V2)
-    before = shop.observe()
+    stable, canary = shop.observe()
     shop.restart()
-    assert shop.observe() == before
+    assert shop.observe() == (stable, replace(canary, unsized=NOT_ASKED))
+    shop.ensure(CANARY, V2, 25)
+    assert shop.observe() == (stable, canary)
