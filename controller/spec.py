@@ -34,6 +34,10 @@ from controller.spec_kubernetes import (
 )
 
 
+SENTENCE_CHARS_MAX = 2_000
+"""Enough to name every word that a field may have; more is somebody's input given back."""
+
+
 class InvalidDocument(ValueError):
     """The document cannot be used. ``mistakes`` are pairs of a place and a sentence that says what to do."""
 
@@ -139,7 +143,7 @@ def sentence_of(kind: str, message: str) -> str:
         return "missing; it is required"
     if kind == "model_type":
         return "a block of fields is needed here"
-    return re.sub("^Value error, ", "", message)[:500]
+    return re.sub("^Value error, ", "", message)[:SENTENCE_CHARS_MAX]
 
 
 def application_document(app: Application) -> dict[str, Any]:

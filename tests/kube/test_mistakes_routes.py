@@ -3,6 +3,8 @@ that look otherwise than expected."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from controller.adapters.clock import SystemClock
@@ -31,7 +33,9 @@ def test_a_write_that_fails_leaves_what_the_watch_keeps_as_it_is(small_cluster: 
             refuse = Fault(Trouble.ANSWER, verb="patch", resource=stage.kit.plural, code=403)
             with small_cluster.faults.on(refuse), pytest.raises(PortError):
                 stage.write(route, 10)
-            assert stage.router.read(stage.app, hint=True) == known
+            # A gateway's own word on the route may have come meanwhile.
+            after = stage.router.read(stage.app, hint=True)
+            assert replace(after, unconfirmed="") == replace(known, unconfirmed="")
             assert stage.share_pct == 0
         finally:
             caches.stop()

@@ -19,8 +19,6 @@ from gates.grades import Grade
 from gates.grading.answer import Answer, answer, as_json
 from gates.grading.facts import StepError, read
 from gates.grading.rulebook import PROFILES, Policy, Profile
-from gates.policy.document import BYTES_MAX, PolicyError
-from gates.policy.lint import load
 
 PANEL = "Grade"
 LINE_BYTES_MAX = 1_048_576
@@ -153,6 +151,10 @@ def _weight(axes: Any) -> tuple[int, int, int]:
 def _policy(session: Session, file: Path | None) -> Policy:
     if file is None:
         return Policy()
+    # It takes half a second, and most commands need no policy.
+    from gates.policy.document import BYTES_MAX, PolicyError
+    from gates.policy.lint import load
+
     try:
         with file.open("rb") as stream:
             policy, warnings = load(stream.read(BYTES_MAX + 1))
