@@ -8,10 +8,11 @@ from dataclasses import replace
 from controller.act import act, act_at_rest, lower_first
 from controller.core.check import Violation
 from controller.core.decide import Decision, decide
-from controller.core.effects import Ensure, Lower, effects, rest_effects
-from controller.core.model import IntentKind, Observation, Phase, Release
+from controller.core.effects import AT_ZERO, Ensure, Lower, effects, rest_effects
+from controller.core.model import IntentKind, Mark, Observation, Phase, Release
 from controller.core.moves import ENDED
 from controller.core.scene import CARRIES
+from controller.core.targets import HaproxyRoute
 from controller.observe import look, observe, observe_rest, see_the_rest
 from controller.ports import (
     Commit,
@@ -49,6 +50,7 @@ class Reconciler:
         self._messages_of = messages_of
         self._last: dict[str, Release] = {}
         self._parked: dict[str, int] = {}
+        self._lowered: set[str] = set()
         self._fenced: dict[str, str] = {}
 
     def last_seen(self, release_id: str) -> Release | None:
@@ -90,10 +92,12 @@ class Reconciler:
         if release is None or release.phase in ENDED:
             self._last.pop(release_id, None)
             self._parked.pop(release_id, None)
+            self._lowered.discard(release_id)
             return None
         if self._parked.get(release_id) == release.revision:
-            return None
+            return self._lower_parked(release)
         self._parked.pop(release_id, None)
+        self._lowered.discard(release_id)
         self._remember(release)
         seen = look(ports, release, self.epoch)
         self._page_fence(release.app.name, seen)
@@ -101,7 +105,7 @@ class Reconciler:
             seen = see_the_rest(ports, release, seen, predecessor)
         decision = self._decide(release, seen)
         if decision is None:
-            return None if release_id in self._parked else now_s + AGAIN_S
+            return self._lower_parked(release) if release_id in self._parked else now_s + AGAIN_S
         return self._commit_and_act(release, seen, decision)
 
     def _predecessor(self, release: Release | None) -> str | None:
@@ -122,6 +126,20 @@ class Reconciler:
             self._parked[release.id] = release.revision
             ports.log("release_parked", release_id=release.id, trouble=str(violation), page=True)
             return None
+
+    def _lower_parked(self, release: Release) -> float | None:
+        """Once, until it was done. Behind HAProxy the lease of a release that nobody looks at runs out; in a cluster
+        nobody else takes its weight back."""
+        idle = release.phase not in CARRIES or release.weight_pct == 0 or release.id in self._lowered
+        if idle or isinstance(release.app.router, HaproxyRoute):
+            return None
+        lower = Lower(Mark(release.id, AT_ZERO, "the release is parked: an invariant of the program did not hold"))
+        troubles = act(self._ports, release, Observation(), (lower,), self.epoch).troubles
+        self._log_troubles(release, troubles)
+        if troubles:
+            return self._ports.clock.now_s() + STORE_DOWN_S
+        self._lowered.add(release.id)
+        return None
 
     def _reread(self, release_id: str) -> Release | None:
         try:

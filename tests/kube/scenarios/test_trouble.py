@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from analysis.model import Outcome, Role
+from controller.core.check import Violation
 from controller.core.model import IntentKind, Phase
 from controller.ports import Fenced, Unavailable
 from tests.fakes.metrics import Trouble
@@ -275,3 +276,30 @@ def test_at_rest_a_note_that_names_a_newer_leader_is_told_once_and_stops_no_loop
     for _ in range(3):
         assert stage.loop.rest("shop") is False
     assert [told["page"] for told in stage.told if told["event"] == "application_fenced"] == [True]
+
+
+def test_a_parked_release_gives_its_weight_back_once_even_when_the_cluster_is_away_at_first(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.deploy()
+    stage.until_live(10)
+
+    def broken(*_args: object) -> None:
+        raise Violation("planted by the test")
+
+    monkeypatch.setattr("controller.reconcile.decide", broken)
+    stage.router.fail(Unavailable("the API server cannot be reached"), "lower")
+    stage.seconds(3)
+    assert stage.loop.parked == {stage.newest().id}
+    assert stage.live() == stage.pct(10)
+    stage.router.heal()
+    stage.seconds(3)
+    assert stage.live() == 0
+    lowered: list[object] = []
+    stage.router.watch("lower", lambda *args: lowered.append(args))
+    stage.seconds(3)
+    assert lowered == []
+    monkeypatch.undo()
+    stage.lead()
+    stage.until_live(10)
+    stage.until_phase(Phase.SUCCEEDED)
