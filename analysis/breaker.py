@@ -54,7 +54,7 @@ def outage_s(spec: AnalysisSpec, state: JudgeState, before: Mapping[str, MetricS
     fractions: list[float] = []
     for query, gain in zip(spec.queries, gathered.gains, strict=True):
         t = clamped(gain.tally)
-        if t.canary_total <= 0:
+        if t.canary_total <= 0 or query.policy.dry_run:
             continue
         recent = before[query.name].recent if query.name in before else Tally()
         stable = fraction(t.stable_bad, t.stable_total) or fraction(recent.stable_bad, recent.stable_total) or 0.0

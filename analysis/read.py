@@ -29,6 +29,17 @@ def selectors_of(spec: AnalysisSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(bad + total + buckets))
 
 
+def required_part(spec: AnalysisSpec) -> AnalysisSpec:
+    """What a release cannot be judged without: a metric that runs dry, or may be missing, must not keep one from
+    starting."""
+    return replace(
+        spec,
+        counters=tuple(one for one in spec.counters if one.policy.required and not one.policy.dry_run),
+        latencies=tuple(one for one in spec.latencies if one.policy.required and not one.policy.dry_run),
+        gauges=tuple(one for one in spec.gauges if one.policy.required and not one.policy.dry_run),
+    )
+
+
 def must_be_fresh(spec: AnalysisSpec, selector: str) -> bool:
     """Whether old samples mean missing data. A counter of failures alone may end with the process that had it."""
     total = {text for query in spec.counters for text in query.total}

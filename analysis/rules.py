@@ -90,7 +90,8 @@ def rule_problem(view: View) -> Answer | None:
 
 
 def rule_warming_up(view: View) -> Answer | None:
-    longest_s = max(view.spec.warmup_of(query) for query in view.spec.queries)
+    deciding = [query for query in view.spec.queries if not query.policy.dry_run]
+    longest_s = max([view.spec.warmup_of(query) for query in deciding], default=0.0)
     left_s = longest_s - (view.now_s - view.state.started_at_s)
     if left_s <= 0:
         return None

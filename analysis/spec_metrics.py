@@ -126,6 +126,9 @@ OwnName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 OwnNames = Annotated[dict[OwnName, str | SidesBlock], Field(max_length=NAMES_MAX)]
 
 
+PresetName = Literal["generic", "haproxy", "istio", "ingressNginx", "envoyGateway", "traefik", "linkerd"]
+
+
 def _preset_name(value: Any) -> Any:
     if isinstance(value, str) and value not in PRESETS:
         raise ValueError(f"there is no preset {value!r}; there are {', '.join(map(repr, PRESETS))}")
@@ -136,7 +139,7 @@ class MetricsBlock(Block):
     """Where the metrics are and which ones count."""
 
     prometheus: str
-    preset: Annotated[str, BeforeValidator(_preset_name)] | None = None
+    preset: Annotated[PresetName, BeforeValidator(_preset_name)] | None = None
     backend: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.:-]{1,100}$")
     match: str | None = Field(default=None, min_length=1, max_length=500)
     names: OwnNames = {}

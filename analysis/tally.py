@@ -192,8 +192,10 @@ def _until_s(context: _Context, query: Query, interval_s: float | None) -> float
 
 
 def _newest(context: _Context) -> float | None:
-    """The newest canary sample of the metric that lags most: a verdict is only as fresh as its oldest part."""
-    times = [context.newest_s(needed(query), Role.CANARY) for query in context.spec.queries]
+    """The newest canary sample of the metric that lags most: a verdict is only as fresh as its oldest part. What may be
+    missing does not make it stale."""
+    decides = [query for query in context.spec.queries if query.policy.required and not query.policy.dry_run]
+    times = [context.newest_s(needed(query), Role.CANARY) for query in decides or context.spec.queries]
     found = [time for time in times if time is not None]
     return min(found) if len(found) == len(times) else None
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.core.effects import Effect, Ensure, Lower, Renew, SetWeight, Unhalt
-from controller.core.model import Application, Observation, Release
+from controller.core.model import Application, Mark, Observation, Release
+from controller.fencing import judged, leads_by_store, newest_of
 from controller.ports import Fenced, PortError, Ports, RouteWrite
 from gates.kill import KillAnswerKind, Target, answer
 
@@ -30,8 +31,8 @@ def act(ports: Ports, release: Release, seen: Observation, wanted: Sequence[Effe
     for effect in wanted:
         try:
             _perform(ports, release, seen, effect, epoch)
-        except Fenced:
-            raise
+        except Fenced as fenced:
+            troubles.append(f"{type(effect).__name__.lower()}: {judged(ports, release.app, epoch, fenced)}")
         except PortError as error:
             troubles.append(f"{type(effect).__name__.lower()}: {error}")
     return Acted(tuple(troubles))
@@ -41,7 +42,7 @@ def _perform(ports: Ports, release: Release, seen: Observation, effect: Effect, 
     app = release.app
     match effect:
         case Lower(mark):
-            ports.router.lower(app, mark, epoch)
+            _lower(ports, app, mark, epoch)
         case SetWeight(weight_pct, revision):
             if _rises(seen, weight_pct) and _killed(ports, release):
                 return
@@ -53,6 +54,16 @@ def _perform(ports: Ports, release: Release, seen: Observation, effect: Effect, 
             ports.router.unhalt(app, engagements, epoch)
         case Ensure(role, version, share_pct):
             ports.workload(app).ensure(app, role, version, epoch, share_pct)
+
+
+def _lower(ports: Ports, app: Application, mark: Mark, epoch: int) -> None:
+    """A stop is not held by a note alone: where the store says that we lead, it goes under the epoch of the route."""
+    try:
+        ports.router.lower(app, mark, epoch)
+    except Fenced:
+        if not leads_by_store(ports, app, epoch):
+            raise
+        ports.router.lower(app, mark, newest_of(ports.router.read(app)))
 
 
 def _rises(seen: Observation, weight_pct: int) -> bool:
@@ -74,13 +85,13 @@ def act_at_rest(ports: Ports, app: Application, wanted: Sequence[Effect], epoch:
         try:
             match effect:
                 case Lower(mark):
-                    ports.router.lower(app, mark, epoch)
+                    _lower(ports, app, mark, epoch)
                 case Unhalt(engagements):
                     ports.router.unhalt(app, engagements, epoch)
                 case Ensure(role, version, share_pct):
                     ports.workload(app).ensure(app, role, version, epoch, share_pct)
-        except Fenced:
-            raise
+        except Fenced as fenced:
+            troubles.append(f"{type(effect).__name__.lower()}: {judged(ports, app, epoch, fenced)}")
         except PortError as error:
             troubles.append(f"{type(effect).__name__.lower()}: {error}")
     return Acted(tuple(troubles))

@@ -10,6 +10,7 @@ from dataclasses import replace
 from controller.core.intents import CALLED, hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
+from controller.fencing import newest_of
 from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
 from controller.versions import resolved, taken_over
 from controller.wishes import (
@@ -213,7 +214,7 @@ class Commands:
         try:
             router.lower(app, mark, self._epoch())
         except Fenced:
-            router.lower(app, mark, router.read(app).epoch)
+            router.lower(app, mark, newest_of(router.read(app)))
 
     def _undurable(self, release_id: str, intent: Intent, error: PortError, stuck: PortError | None) -> Done:
         """The store is down. An abort stands if the route carries it; what reached nothing is never called done."""

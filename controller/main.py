@@ -119,6 +119,7 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
             clock.sleep_s,
             credentials=settings.prometheus_credentials,
             bearer=settings.prometheus_token_file is not None,
+            credentials_for=settings.prometheus_credentials_for,
         )
         store = opening.enter_context(opened_store(settings))
         epoch = _lead(store, clock.now_s(), min_epoch)

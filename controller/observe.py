@@ -11,6 +11,7 @@ from analysis.model import Calibration, Readings, Role
 from analysis.planning import start_note, steps_of
 from controller.core.model import Application, Observation, Phase, Release, RoleState, RouteState
 from controller.core.scene import CARRIES
+from controller.fencing import Outranked, judged, newest_of, outranked, overtaken
 from controller.ports import Fenced, PortError, Ports
 from gates.kill import KillAnswer, KillAnswerKind, KillState, Target, answer
 
@@ -28,6 +29,9 @@ class _Troubles:
             return read()
         except Fenced:
             raise
+        except Outranked as error:
+            self.items += [("fence", str(error)), (part, str(error))]
+            return None
         except PortError as error:
             self.items.append((part, str(error)))
             return None
@@ -100,11 +104,18 @@ def read_kills(ports: Ports, troubles: _Troubles) -> KillState:
 
 
 def claimed_route(ports: Ports, app: Application, epoch: int, hint: bool = False) -> RouteState:
-    """The route, with this leader's epoch on it: a leader decides about no route that it has not claimed."""
+    """The route, with this leader's epoch on it: a leader decides about no route that it has not claimed. Raises
+    Fenced, or Outranked when nothing but a note on it names a newer one."""
     route = ports.router.read(app, hint)
-    if route.epoch > epoch:
-        raise Fenced(f"the route of {app.name} was claimed by a newer leader (epoch {route.epoch}, ours is {epoch})")
-    return ports.router.claim(app, epoch) if route.epoch < epoch else route
+    newest = newest_of(route)
+    if newest > epoch and not overtaken(ports, app, epoch):
+        raise outranked(app, newest, epoch)
+    if newest > epoch:
+        raise Fenced(f"the route of {app.name} was claimed by a newer leader (epoch {newest}, ours is {epoch})")
+    try:
+        return ports.router.claim(app, epoch) if route.epoch < epoch else route
+    except Fenced as fenced:
+        raise Outranked(judged(ports, app, epoch, fenced)) from fenced
 
 
 def kill_answer(state: KillState, route: RouteState | None, target: Target) -> KillAnswer:

@@ -49,6 +49,7 @@ class Reconciler:
         self._messages_of = messages_of
         self._last: dict[str, Release] = {}
         self._parked: dict[str, int] = {}
+        self._fenced: dict[str, str] = {}
 
     def last_seen(self, release_id: str) -> Release | None:
         """The release as of the last pass, for the doors that must work while the store is down."""
@@ -95,6 +96,7 @@ class Reconciler:
         self._parked.pop(release_id, None)
         self._remember(release)
         seen = look(ports, release, self.epoch)
+        self._page_fence(release.app.name, seen)
         if not _must_go_back(release, seen):
             seen = see_the_rest(ports, release, seen, predecessor)
         decision = self._decide(release, seen)
@@ -208,12 +210,23 @@ class Reconciler:
         except PortError:
             return False
         seen = observe_rest(ports, stored.app, self.epoch)
+        self._page_fence(name, seen)
         wanted = rest_effects(seen, stored.stable_version, stored.app.keeps_stable)
         acted = act_at_rest(ports, stored.app, wanted, self.epoch)
         for trouble in (*acted.troubles, *(text for _, text in seen.troubles)):
             ports.log("application_trouble", application=name, trouble=trouble)
         moved = any(not isinstance(one, Ensure) for one in wanted)
         return not (acted.troubles or seen.troubles or moved)
+
+    def _page_fence(self, application: str, seen: Observation) -> None:
+        """Once, when a note alone begins to hold one application; and again when the note is another one."""
+        text = seen.trouble("fence", "")
+        if text and self._fenced.get(application) != text:
+            self._ports.log("application_fenced", application=application, trouble=text, page=True)
+        if text:
+            self._fenced[application] = text
+        else:
+            self._fenced.pop(application, None)
 
     def _remember(self, release: Release) -> None:
         if release.phase in ENDED:

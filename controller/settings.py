@@ -7,8 +7,9 @@ import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from controller.documents import DOCUMENT_BYTES_MAX, DocumentError, load_document
@@ -26,6 +27,21 @@ class SettingsError(ValueError):
 def _split(value: object) -> object:
     """The environment has no lists: "a,b" is one there."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    plain = parts.path in ("", "/") and not (parts.query or parts.fragment or "*" in parts.netloc)
+    try:
+        plain = plain and (parts.port or 1) > 0
+    except ValueError:
+        plain = False
+    if not plain:
+        raise ValueError("write scheme, host and port alone, as in https://prometheus.monitoring.svc:9090")
+    return value
+
+
+Origin = Annotated[Address, AfterValidator(_origin)]
 
 
 class HttpSettings(BaseModel):
@@ -59,6 +75,7 @@ class Settings(HttpSettings):
     insecure: bool = False
     prometheus_token_file: Path | None = None
     prometheus_basic_file: Path | None = None
+    prometheus_credentials_for: Annotated[list[Origin], BeforeValidator(_split), Field(max_length=100)] = []
     in_cluster: bool = False
     kubeconfig: Path | None = None
     kube_context: str | None = Field(default=None, max_length=253)
@@ -94,6 +111,11 @@ class Settings(HttpSettings):
             raise ValueError("give both tlsCertificate and tlsKey, or neither")
         if self.prometheus_token_file is not None and self.prometheus_basic_file is not None:
             raise ValueError("give prometheusTokenFile or prometheusBasicFile, not both")
+        if self.prometheus_credentials is not None and not self.prometheus_credentials_for:
+            raise ValueError(
+                "list in prometheusCredentialsFor the addresses of your own Prometheus servers that may get the "
+                "credentials: an application can name any address"
+            )
         if self.in_cluster and self.kubeconfig is not None:
             raise ValueError("give inCluster or kubeconfig, not both: one controller works with one cluster")
         if self.kube_context is not None and self.kubeconfig is None:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
+from tests.contract.postgres_stage import programs
 from tests.kube.cluster import real
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
@@ -56,11 +57,21 @@ def kubernetes() -> str:
     return f"small level and the real API server ({real.assets()}) with {controllers} and a stand-in for kubelets"
 
 
+def postgresql() -> str:
+    """Its programs seldom are on the PATH, and only some of its packages bring the server."""
+    folder = programs()
+    covers = "what the rules of migrations say of locks and rewrites"
+    return (
+        f"driven for real ({folder})" if folder else f"NOT INSTALLED, left out: {covers} (apt-get install postgresql)"
+    )
+
+
 def main() -> int:
     for part in PARTS:
         path = find(part.name)
         told = f"driven for real ({path})" if path else f"NOT INSTALLED, left out: {part.covers}"
         sys.stdout.write(f"{part.name}: {told}\n")
+    sys.stdout.write(f"postgresql: {postgresql()}\n")
     sys.stdout.write(f"kubernetes: {kubernetes()}\n")
     return 0
 

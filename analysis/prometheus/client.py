@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -22,6 +23,7 @@ from analysis.prometheus.listen import Listener, Transient
 from analysis.prometheus.passes import Pass, host_of
 from analysis.prometheus.past import learned
 from analysis.prometheus.sharing import Sharing, member_of
+from analysis.read import required_part
 from analysis.samples import GateStats
 
 READ_S = 8.0
@@ -31,13 +33,15 @@ RETRY_WAIT_S = 0.2
 GATES_MAX = 1_000  # Prometheus servers whose budget is kept
 CLIENTS_MAX = 16  # Prometheus servers one thread keeps a session for
 CREDENTIALS_MAX = 16_384  # bytes of the credentials file
+PORTS = {"http": 80, "https": 443}
 
 
 class PrometheusMetrics:
     """The metrics port. One session per thread; ``monotonic`` and ``sleep`` are injected, so tests need no waiting.
 
     ``credentials`` is a file that holds a token or, without ``bearer``, ``USER:PASSWORD``. It is read again for every
-    query, so that rotation needs no restart.
+    query, so that rotation needs no restart. Whoever may write an application may name any address in it: only those
+    of ``credentials_for`` (scheme, host and port) get the credentials.
     """
 
     def __init__(
@@ -49,11 +53,13 @@ class PrometheusMetrics:
         read_s: float = READ_S,
         deadline_s: float = DEADLINE_S,
         queries_per_s: float = QUERIES_PER_S,
+        credentials_for: Sequence[str] = (),
     ) -> None:
         self._monotonic = monotonic
         self._sleep = sleep
         self._credentials = credentials
         self._bearer = bearer
+        self._credentials_for = frozenset(origin_of(url) for url in credentials_for) - {None}
         self._read_s = read_s
         self._deadline_s = deadline_s
         self._queries_per_s = queries_per_s
@@ -82,7 +88,7 @@ class PrometheusMetrics:
         A healthy version has no failures and a new one has nothing, so those may be empty, but the metric must exist.
         What stable did in the last hour must have been judgeable, too.
         """
-        return Pass(self, spec, application, at_s).check(versions)
+        return Pass(self, required_part(spec), application, at_s).check(versions)
 
     def look(self, spec: AnalysisSpec, stable: str, application: str, at_s: float) -> Readings:
         """What stable's queries answer now, asked for this application alone."""
@@ -132,9 +138,9 @@ class PrometheusMetrics:
         for client, _ in clients.values():
             client.close()
 
-    def headers(self) -> dict[str, str] | None:
-        """Raises OSError or ValueError when the credentials cannot be read."""
-        if self._credentials is None:
+    def headers(self, url: str) -> dict[str, str] | None:
+        """Those for ``url`` alone. Raises OSError or ValueError when the credentials cannot be read."""
+        if self._credentials is None or origin_of(url) not in self._credentials_for:
             return None
         with self._credentials.open("rb") as file:
             secret = file.read(CREDENTIALS_MAX).decode("ascii").strip()
@@ -159,6 +165,20 @@ class PrometheusMetrics:
             sleep=self._sleep,
             reraise=True,
         )
+
+
+def origin_of(url: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port that a request for ``url`` goes to, read as the HTTP library reads it. None where there is
+    no telling, or where the address brings credentials of its own."""
+    try:
+        parts = urlsplit(requests.Request("POST", url).prepare().url or "")
+        port = parts.port or PORTS.get(parts.scheme, 0)
+    except (requests.RequestException, ValueError):
+        return None
+    # Programs disagree about which side of a backslash is the host.
+    if not parts.hostname or not port or "@" in parts.netloc or "\\" in url:
+        return None
+    return parts.scheme, parts.hostname, port
 
 
 def _base64(text: str) -> str:

@@ -1,5 +1,5 @@
-"""Grades migration files on this machine: SQL files one by one, .jsonl files line by line. It talks to no controller
-and to no database, and runs nothing of what it reads."""
+"""Grades migration files on this machine: SQL files and Alembic revisions one by one, .jsonl files line by line. It
+talks to no controller and no database, and runs no SQL."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from api.cli.exits import Exit
 from api.cli.output import Output
-from controller.adapters.migrations.grading import DIALECTS, grade_sql
+from api.cli.words import clean
+from controller.adapters.migrations.grading import DIALECTS, grade_alembic, grade_sql
 from controller.adapters.migrations.parsing import ParserMissing, PostgresParser, find_parser
 from gates.grades import Grade
 from gates.migrations.document import document, lines
@@ -60,14 +63,23 @@ def _file(path: Path, dialect: str, parser: PostgresParser, out: Output) -> Exit
     except OSError as error:
         out.error(f"{path} cannot be read: {error.strerror or error}")
         return Exit.USAGE
-    answer = grade_sql(raw, dialect, parser)
+    if path.suffix == ".py" and dialect != DIALECTS[0]:
+        out.error(f"{path} is Python: Alembic revisions are rendered for postgresql only")
+        return Exit.USAGE
+    answer = grade_alembic(raw, parser) if path.suffix == ".py" else grade_sql(raw, dialect, parser)
     if out.as_json:
         out.event({"file": str(path)} | document(answer))
     else:
-        out.line(f"{path}: {next(lines(answer))}", _STYLES[answer.grade])
-        for line in list(lines(answer))[1:]:
-            out.line(line)
+        first, *rest = lines(answer)
+        out.line(f"{path}: {first}", _STYLES[answer.grade])
+        for line in rest:
+            out.show(_indented(line))
     return _exit_of(answer)
+
+
+def _indented(line: str) -> Text:
+    """Clean, with the blanks before it, which say what belongs to what."""
+    return Text(" " * (len(line) - len(line.lstrip())) + clean(line))
 
 
 _STYLES = {Grade.G0: "green", Grade.G1: "green", Grade.G2: "yellow", Grade.G3: "bold red"}

@@ -88,6 +88,9 @@ def _not_ready(scene: Scene) -> Reason | None:
     if ready < max(1, seen.canary.wanted):
         text = f"{ready} of {seen.canary.wanted} canary instances of {release.canary} are ready"
         return Reason("canary_not_ready", text + _note(seen.canary.note))
+    if seen.canary.unsized:
+        text = f"the canary was not brought to the size that its next weight needs: {seen.canary.unsized}"
+        return Reason("canary_unsized", text)
     if seen.stable.ready_of(release.stable) == 0:
         return Reason("stable_not_ready", f"no instance of stable {release.stable} is ready" + _note(seen.stable.note))
     others = [name for name, _ in seen.stable.running if name != release.stable]

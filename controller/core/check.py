@@ -39,6 +39,7 @@ def _invariants(
         ("weight within the step and the cap (I1)", after.weight_pct <= ceiling_pct(after)),
         ("weight is not negative", after.weight_pct >= 0),
         ("no rise under a kill (I2)", not rises or seen.kill.kind is KillAnswerKind.NONE),
+        ("no rise on a canary that was not sized (I4)", not (rises or _promotes(before, after)) or _sized(after, seen)),
         ("a rise has its authority (I4)", not rises or _authorised(before, after, seen, verdict)),
         ("a promotion has its authority (I4)", _promotion_authorised(before, after, seen, verdict)),
         ("an end is known-good (I3)", not ends or _known_good(before, after, seen)),
@@ -75,9 +76,18 @@ def _authorised(before: Release, after: Release, seen: Observation, verdict: Ver
     )
 
 
+def _promotes(before: Release, after: Release) -> bool:
+    return after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING
+
+
+def _sized(after: Release, seen: Observation) -> bool:
+    """A first install has no canary."""
+    return after.stable is None or seen.canary is None or not seen.canary.unsized
+
+
 def _promotion_authorised(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> bool:
     """The largest step of all: promotion evidence, or a person's recorded bypass; a first install has neither."""
-    if after.phase is not Phase.PROMOTING or before.phase is Phase.PROMOTING:
+    if not _promotes(before, after):
         return True
     if _harmed(verdict) or seen.kill.kind is not KillAnswerKind.NONE:
         return False

@@ -178,6 +178,7 @@ class RouteState:
     ``live_pct`` is the canary's share read back from the proxy; None when the proxy could not be read. ``halts`` are
     the kills that hold the route down. ``lease_left_s`` is None when the route holds no lease. ``unconfirmed`` says
     what shows that the written share is not in force yet, where the kind of route can tell; empty when nothing does.
+    ``newest_epoch`` is the highest that any part of the route carries, where it has several.
     """
 
     revision: int
@@ -192,6 +193,7 @@ class RouteState:
     drift_count: int = 0
     trouble: str = ""
     unconfirmed: str = ""
+    newest_epoch: int = 0
 
     @property
     def verified(self) -> bool:
@@ -204,7 +206,8 @@ class RoleState:
 
     ``foreign`` is the version that somebody else put in this role's place while a release was running. ``settling``:
     whoever runs the instances says that they are not all as they should be yet. ``full`` is how many carried all of the
-    traffic when the release began, where something else may have taken some away since.
+    traffic when the release began, where something else may have taken some away since. ``unsized`` is what kept the
+    canary from getting the instances that its share needs, so that ``wanted`` says too little; empty when nothing did.
     """
 
     wanted: int
@@ -214,6 +217,7 @@ class RoleState:
     foreign: str | None = None
     settling: bool = False
     full: int = 0
+    unsized: str = ""
 
     def missing(self, ready_pct: int) -> int:
         """How many more have to be ready until ``ready_pct`` of those that carry everything are."""

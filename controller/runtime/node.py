@@ -119,7 +119,7 @@ class Node:
     def changed(self, namespace: str, name: str) -> None:
         """A watch told that an object of the cluster changed: a hint to look at what it belongs to, at once."""
         for application in self._resting.changed(namespace, name):
-            self._queue.remember(REST + application)
+            self._queue.add(REST + application)
             for release in self._reconciler.running():
                 if release.app.name == application:
                     self._queue.add(release.id)
@@ -150,8 +150,9 @@ class Node:
 
     def _rest(self, name: str) -> None:
         with self._lock_of(name):
+            hints = self._resting.hints(name)
             calm = self._reconciler.rest(name)
-        self._resting.looked(name, calm, self._ports.clock.monotonic_s())
+        self._resting.looked(name, calm, self._ports.clock.monotonic_s(), hints)
 
     def _remedy_of_fence(self) -> str:
         """What to do when the store is still ours: a route remembers a leader that this store has never heard of."""

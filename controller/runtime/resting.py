@@ -22,13 +22,21 @@ class Resting:
         self._watched: dict[tuple[str, str], set[str]] = {}
         self._looked_s: dict[str, float] = {}
         self._restless: set[str] = set()
+        self._hints: dict[str, int] = {}
 
     def changed(self, namespace: str, name: str) -> frozenset[str]:
         """An object of the cluster changed: the applications that it belongs to, which are looked at next."""
         with self._lock:
             names = frozenset(self._watched.get((namespace, name), ()))
             self._restless |= names
+            for known in names:
+                self._hints[known] = self._hints.get(known, 0) + 1
         return names
+
+    def hints(self, name: str) -> int:
+        """How many changes were told of so far. Ask before a look: it may have missed what is told of after."""
+        with self._lock:
+            return self._hints.get(name, 0)
 
     def due(self, applications: Sequence[Application], now_s: float) -> list[str]:
         """The names to look at. ``now_s`` is monotonic."""
@@ -37,11 +45,12 @@ class Resting:
                 self._know(tuple(applications))
             return [app.name for app in self._known if self._is_due(app, now_s)]
 
-    def looked(self, name: str, calm: bool, now_s: float) -> None:
-        """``calm``: everything was as it should be, so that only a change or the sweep brings the next look."""
+    def looked(self, name: str, calm: bool, now_s: float, hints: int) -> None:
+        """``calm``: everything was as it should be, so that only a change or the sweep brings the next look. A change
+        that was told of since ``hints`` were counted, before the look, brings one too."""
         with self._lock:
             self._looked_s[name] = now_s
-            if calm:
+            if calm and hints == self._hints.get(name, 0):
                 self._restless.discard(name)
             else:
                 self._restless.add(name)
@@ -62,6 +71,7 @@ class Resting:
         names = {app.name for app in applications}
         self._restless = (self._restless | edited) & names
         self._looked_s = {name: at_s for name, at_s in self._looked_s.items() if name in names}
+        self._hints = {name: count for name, count in self._hints.items() if name in names}
 
 
 def objects_of(app: Application) -> frozenset[tuple[str, str]]:

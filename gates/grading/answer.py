@@ -90,6 +90,7 @@ def as_json(given: Answer) -> dict[str, Json]:
         ],
         "unknown": list(given.unknown),
         "controls": [{"name": one.name, "state": one.state.value} for one in given.control.controls],
+        "rail": {one.name: one.state.value for one in given.control.rail},
         "lower": list(given.lower),
         "input_digest": given.input_digest,
         "policy_digest": given.policy_digest,

@@ -55,11 +55,24 @@ class Controlled:
     because: str
     mode: Mode
     controls: tuple[Control, ...]
+    rail: tuple[Control, ...]
 
 
 def controlled(graded: Graded) -> Controlled:
     catch, because = controllability(graded.situation)
-    return Controlled(catch, because, mode_of(graded, catch), _controls(graded, catch))
+    return Controlled(catch, because, mode_of(graded, catch), _controls(graded, catch), _rail(graded))
+
+
+def _rail(graded: Graded) -> tuple[Control, ...]:
+    """The four properties every consequential step needs; a missing one at G2 or above keeps it from going ahead."""
+    at = graded.situation
+    stoppable = not at.changes or at.facts.flag("guards.kill_switch_selftest_ok") is True
+    return (
+        Control("reversible", _shown(graded.axes.reversibility < WORST.reversibility)),
+        Control("authorised", State.VERIFIED if graded.grade.rank <= Grade.G1.rank else State.LATER),
+        Control("interruptible", _shown(stoppable)),
+        Control("logged", State.LATER),
+    )
 
 
 def controllability(at: Situation) -> tuple[Controllability, str]:

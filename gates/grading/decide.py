@@ -104,6 +104,12 @@ def _reasons(graded: Graded, policy: Policy, profile: Profile) -> tuple[str, ...
         found.append("listed")
     if policy.ruling_of(at.kind.name, at.production) is Autonomy.APPROVE:
         found.append("high_risk_action")
+    if (
+        at.production
+        and at.facts.flag("incident.active") is True
+        and at.facts.flag("incident.known_remediation") is False
+    ):
+        found.append("novel_remediation")
     if _wanted(graded, policy) - _verified(graded):
         found.append("guard_missing")
     if profile is Profile.STRICT:

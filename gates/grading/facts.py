@@ -87,6 +87,8 @@ def read_partly(document: object) -> Facts:
             unknown.append(path)
         else:
             values[path] = _checked(path, known.shape, value)
+    if values.get("confidence", 0) > 1:
+        raise StepError("confidence must be a number from 0 to 1")
     return Facts(document, values, tuple(unknown))
 
 

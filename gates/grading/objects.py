@@ -59,21 +59,35 @@ WHOLE_CLUSTER = frozenset(
         "*",
     }
 )
+SUBRESOURCES = SHELLS | {"scale", "status", "eviction", "token", "log", "binding", "finalize", "approval"}
+KNOWN = (
+    frozenset(SHORT.values())
+    | ACCESS
+    | STORAGE
+    | ADMISSION
+    | SERVING
+    | NETWORK
+    | WHOLE_CLUSTER
+    | {"secrets", "jobs", "endpoints", "events", "certificatesigningrequests"}
+)
 SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 GATE_NAMESPACES = frozenset({"interlock", "interlock-system"})
 READING_ROLES = frozenset({"view"})
 
 
 def resource_of(resource: str, subresource: str) -> tuple[str, str]:
-    """``apps/v1/Deployment``, ``deployments.apps``, ``deploy`` and ``pods/exec`` in one spelling each."""
-    head = resource
-    if "/" in resource:
-        first, _, last = resource.rpartition("/")
-        if last in SHELLS | {"scale", "status", "eviction", "token", "log", "binding", "finalize", "approval"}:
-            head, subresource = first.rpartition("/")[2], subresource or last
-        else:
-            head = last
-    return plural(head.partition(".")[0]), subresource
+    """``apps/v1/Deployment``, ``deployments.apps``, ``deploy/web`` and ``pods/exec`` in one spelling each.
+
+    Several kinds in one breath count as all kinds.
+    """
+    if "," in resource:
+        return "*", subresource
+    parts = [part for part in resource.split("/") if part]
+    if len(parts) > 1 and parts[-1] in SUBRESOURCES:
+        return plural(parts[-2].partition(".")[0]), subresource or parts[-1]
+    named = [name for part in parts if (name := plural(part.partition(".")[0])) in KNOWN]
+    head = named[0] if named else plural(parts[-1].partition(".")[0]) if parts else ""
+    return head, subresource
 
 
 def plural(name: str) -> str:

@@ -86,6 +86,11 @@ class Policy:
     )
     require_approval: tuple[str, ...] = BY_TOOL
     incident: IncidentMode = field(default_factory=IncidentMode)
+    digest: str = field(init=False, compare=False, default="")
+
+    def __post_init__(self) -> None:
+        """The digest stands in every answer, so it is taken once."""
+        object.__setattr__(self, "digest", digest(self.document()))
 
     def profile_of(self, actor_type: str) -> Profile:
         """A gate that is switched off still grades and records, as in shadow."""
@@ -118,7 +123,3 @@ class Policy:
             "require_approval": list(self.require_approval),
             "incident": {"remediations": list(self.incident.remediations), "minutes": self.incident.minutes},
         }
-
-    @property
-    def digest(self) -> str:
-        return digest(self.document())

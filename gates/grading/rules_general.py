@@ -51,12 +51,18 @@ def way_back_not_exercised(at: Situation) -> Finding | None:
 
 def secret_read(at: Situation) -> Finding | None:
     reads = at.kind.effect is Effect.READ and not at.sandboxed and at.kind.name not in ("k8s.dry_run", "k8s.diff")
-    if not reads or at.resource not in ("secrets", "*"):
+    unnamed = not at.resource and at.kind.name in _OBJECT_READS
+    if not reads or not (unnamed or at.resource == "*" or "secret" in at.resource):
         return None
-    return axes("secret material leaves the cluster", "k8s.resource", s=2 if at.production else 1)
+    return axes(
+        "secret material leaves the cluster, or nobody says what is read", "k8s.resource", s=2 if at.production else 1
+    )
 
 
-def wide_source(at: Situation) -> Finding | None:
+_OBJECT_READS = frozenset({"k8s.read", "k8s.get", "k8s.list", "k8s.watch"})
+
+
+def lethal_trifecta(at: Situation) -> Finding | None:
     if at.stops or at.sandboxed or all(at.facts.flag(path) is not True for path in _TRIFECTA):
         return None
     if all(at.facts.flag(path) is True for path in _TRIFECTA):
@@ -165,7 +171,9 @@ RULES: tuple[Rule, ...] = (
     Rule("way-back-not-exercised", way_back_not_exercised, "exercise the way back and let the controller record it"),
     Rule("secret-read", secret_read, "read the names only, or use the secret where it is"),
     Rule(
-        "lethal-trifecta", wide_source, "take away one of the three: the private data, the untrusted input, the way out"
+        "lethal-trifecta",
+        lethal_trifecta,
+        "take away one of the three: the private data, the untrusted input, the way out",
     ),
     Rule("low-confidence", low_confidence, "settle what is uncertain before asking"),
     Rule("uncertain", uncertain, "settle the conflict, and name the targets"),

@@ -92,7 +92,7 @@ def shell(at: Situation) -> Finding | None:
 
 
 def secret_change(at: Situation) -> Finding | None:
-    if not _object(at) or at.resource not in ("secrets", "*") or at.verb == "create":
+    if not _object(at) or not (at.resource == "*" or "secret" in at.resource) or at.verb == "create":
         return None
     if at.facts.flag("rotation.overlap") is True and at.facts.number("rotation.old_valid_hours") != 0:
         return None
@@ -171,11 +171,17 @@ def nothing_left(at: Situation) -> Finding | None:
     if not at.changes or not at.production:
         return None
     counted = [n for path in ("serving_after", "endpoints_after") if (n := at.facts.number(path)) is not None]
-    emptied = at.scaled is not None and at.scaled[1] == 0
+    scales = at.kind.name == "k8s.scale" or at.subresource == "scale"
+    emptied = at.scaled[1] == 0 if at.scaled is not None else scales
     removed = _object(at) and at.destructive and at.resource in objects.SERVING
     if (counted and min(counted) > 0) or not (counted or emptied or removed):
         return None
-    return floor(Grade.G3, "no ready instance would be left behind live traffic", "serving_after", "scaling.to")
+    return floor(
+        Grade.G3,
+        "no ready instance would be left behind live traffic, or nobody says how many",
+        "serving_after",
+        "scaling.to",
+    )
 
 
 def network(at: Situation) -> Finding | None:

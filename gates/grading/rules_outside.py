@@ -29,6 +29,13 @@ def open_to_all(at: Situation) -> Finding | None:
     return worst("opens something to the whole internet", "diff")
 
 
+def unnamed_target(at: Situation) -> Finding | None:
+    walls = at.kind.name in ("cloud.security_group", "cloud.firewall") and not at.changed_text
+    if not at.changes or not (walls or (at.kind.group is Group.FILE and not at.facts.text("path"))):
+        return None
+    return worst("it does not say what it changes", "diff", "path")
+
+
 def destroys(at: Situation) -> Finding | None:
     plans = at.kind.name in ("terraform.apply", "pulumi.up")
     counts = [at.facts.number(path) for path in ("destroys", "replaces")]
@@ -123,6 +130,7 @@ def call_that_deletes(at: Situation) -> Finding | None:
 RULES: tuple[Rule, ...] = (
     Rule("forbidden-kind", forbidden_kind),
     Rule("open-to-all", open_to_all, "name the addresses that need it"),
+    Rule("unnamed-target", unnamed_target, "say which file, or which addresses"),
     Rule("destroys", destroys, "split what destroys out into a plan of its own"),
     Rule("touches-identity", touches_identity, "split identities and keys out"),
     Rule("dns-cached", dns_cached, "lower the TTL to 300 s first, and wait until the old one has run out"),

@@ -31,11 +31,6 @@ def unknown_calls(node: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def called(node: Any) -> frozenset[str]:
-    """The bare names of all functions that are called in ``node``."""
-    return frozenset(words(body.get("funcname"))[-1] for kind, body in walk(node) if kind == "FuncCall")
-
-
 def _named(kind: str, body: Body) -> str:
     return ".".join(words(body.get({"FuncCall": "funcname", "A_Expr": "name"}.get(kind, "useOp"))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gates.grades import Grade, highest
+from gates.grades import Grade
 from gates.migrations.action import Action
 from gates.migrations.expressions import unknown_calls
 from gates.migrations.model import Answer, Finding, Lock, Parsed, StatementReport, grade_of
@@ -41,8 +41,7 @@ def grade_postgresql(
         return refused("postgresql", "text.unparsable", parsed.trouble, "hand in plain SQL that PostgreSQL can parse")
     known = all_rules() if rules is None else rules
     plan = tuple(_judge(step, known) for step in steps_of(parsed.statements))
-    single = highest(*(grade_of(judged.findings) for judged in plan))
-    together = [finding for rule in plan_rules for finding in findings_of(rule, plan, single)]
+    together = [finding for rule in plan_rules for finding in findings_of(rule, plan)]
     about_text = tuple(_about_text(text, parsed))
     reports = tuple(
         _report(judged, tuple(each for each in together if each.statement == judged.step.index)) for judged in plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -101,7 +101,7 @@ class Answer:
     refused: bool
     statements: tuple[StatementReport, ...] = ()
     findings: tuple[Finding, ...] = ()
-    not_analysed: tuple[str, ...] = field(default=())
+    not_analysed: tuple[str, ...] = ()
 
     @property
     def worst_first(self) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gates.grades import Grade
+from gates.grades import Grade, highest
 from gates.migrations.action import Action
 from gates.migrations.expressions import Calls, calls, column_of
 from gates.migrations.model import Finding, Lock, Name, Phase
@@ -99,11 +99,20 @@ def _runs_own_code(plan: Sequence[Judged]) -> Iterator[int]:
     """Code is hung on a table or view, and a later statement of the same plan reads or writes it: so the code runs."""
     armed: set[str] = set()
     functions: set[str] = set()
+    replaced = False
     for step in (judged.step for judged in plan):
-        if _reads_or_writes(step) and (armed & _relations(step) or functions & _columns(step)):
+        touched = _reads_or_writes(step) and (armed & _relations(step) or functions & _columns(step))
+        inserts = any(action.kind == "InsertStmt" and not action.fresh for action in step.actions)
+        if touched or (replaced and inserts):
             yield step.index
         armed |= {action.target.name for action in step.actions if _installs_code(action)}
         functions |= {action.target.name for action in step.actions if action.kind == "CreateFunctionStmt"}
+        replaced = replaced or any(_changes_old_function(action) for action in step.actions)
+
+
+def _changes_old_function(action: Action) -> bool:
+    """A function that is there already may hang on any table by a trigger or a default."""
+    return action.kind == "AlterFunctionStmt" or (action.kind == "CreateFunctionStmt" and action.says("replace"))
 
 
 def _reads_or_writes(step: Step) -> bool:
@@ -183,14 +192,19 @@ PLAN_RULES = (
 )  # fmt: skip
 
 
-def findings_of(rule: PlanRule, plan: Sequence[Judged], so_far: Grade) -> tuple[Finding, ...]:
-    """The findings of one rule; that about several locks is one step above what the plan has otherwise, at most G2."""
-    grade = rule.grade
-    if rule.where is _locks_several:
-        if so_far.rank >= Grade.G2.rank:
-            return ()
-        grade = {Grade.G0: Grade.G1}.get(so_far, Grade.G2)
-    return tuple(
-        Finding(rule.id, grade, rule.reason, rule.remedy, index if index >= 0 else None, refuses=rule.refuses)
-        for index in dict.fromkeys(rule.where(plan))
-    )
+def findings_of(rule: PlanRule, plan: Sequence[Judged]) -> tuple[Finding, ...]:
+    """The findings of one rule. Several locks are one step above what their transaction has otherwise, at most G2."""
+    found = []
+    for index in dict.fromkeys(rule.where(plan)):
+        grade = rule.grade if rule.where is not _locks_several else _one_step_up(plan, index)
+        if grade is not None:
+            place = index if index >= 0 else None
+            found.append(Finding(rule.id, grade, rule.reason, rule.remedy, place, refuses=rule.refuses))
+    return tuple(found)
+
+
+def _one_step_up(plan: Sequence[Judged], index: int) -> Grade | None:
+    """None where the transaction is G2 or more already, and this adds nothing."""
+    beside = [each for each in plan if each.step.transaction == plan[index].step.transaction]
+    so_far = highest(*(finding.grade for each in beside for finding in each.findings))
+    return {Grade.G0: Grade.G1, Grade.G1: Grade.G2}.get(so_far)

@@ -27,7 +27,8 @@ def written(folder: Path, name: str, text: str | bytes) -> Path:
     [
         ("ALTER TABLE parcel ADD COLUMN note text;", Exit.DONE, "G0"),
         ("CREATE INDEX i ON parcel (a);", Exit.DONE, "instead: CREATE INDEX CONCURRENTLY"),
-        ("DROP TABLE parcel;", Exit.HELD, "data loss: statement 1, parcel"),
+        ("DROP TABLE parcel;", Exit.HELD, "\n  data loss: statement 1, parcel"),
+        ("DROP TABLE parcel;", Exit.HELD, "\n     lock: ACCESS EXCLUSIVE: reads and writes stop\n"),
         ("BEGIN; DROP TABLE parcel;", Exit.REFUSED, "G3, refused"),
         ("create tabel x ();", Exit.REFUSED, "syntax error"),
     ],
@@ -103,3 +104,13 @@ def test_a_huge_file_is_refused_without_being_read_whole(tmp_path: Path) -> None
     result = run(written(tmp_path, "a.sql", b"-- x\n" * 1_000_000))
     assert result.exit_code == Exit.REFUSED
     assert "262144 are allowed" in result.stdout
+
+
+@pytest.mark.real
+@pytest.mark.timeout(60)
+def test_an_alembic_revision_is_rendered_and_graded(tmp_path: Path) -> None:
+    text = "from alembic import op\n\n\ndef upgrade():\n    op.drop_table('parcel')\n"
+    result = run(written(tmp_path, "ab12.py", text))
+    assert result.exit_code == Exit.HELD, result.output
+    assert "DROP TABLE parcel" in result.stdout
+    assert run(written(tmp_path, "ab12.py", text), "--dialect", "mysql").exit_code == Exit.USAGE

@@ -73,8 +73,9 @@ def test_a_release_that_did_harm_is_not_promised_to_start(shop: Stage) -> None:
     assert said(shop, kill(shop, "fleet")) == "shop-1 rolls back, since harm was found"
 
 
-def test_a_release_that_no_kill_halted_is_not_promised_anything(shop: Stage) -> None:
-    halted(shop, halt=HaltCause.STABLE_DOWN, cause=HARM)
+@pytest.mark.parametrize("halt", [HaltCause.STABLE_DOWN, HaltCause.STABLE_SHORT])
+def test_a_release_that_no_kill_halted_is_not_promised_anything(shop: Stage, halt: HaltCause) -> None:
+    halted(shop, halt=halt, cause=HARM)
     assert said(shop, kill(shop, "fleet")) == "no other kill covers it"
 
 

@@ -6,12 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from analysis.model import AnalysisSpec, CounterQuery, Outcome, Readings, Role
+from analysis.model import AnalysisSpec, CounterQuery, Outcome, Policy, Readings, Role
 from analysis.prometheus import PrometheusMetrics
 from analysis.prometheus import listen as listen_module
 from tests.contract.metrics_stub import Answer, Handler, Stub, cut_short, dripping, html, matrix, reset, series, stub
@@ -183,8 +184,8 @@ def test_credentials_come_from_the_file_and_appear_in_no_text(
 ) -> None:
     file = tmp_path / "credentials"
     file.write_text("alice:s3cret\n")
-    door = PrometheusMetrics(time.monotonic, sleeps, file, bearer, read_s=0.5)
     with stub(lambda h: h.send(b"no", 403)) as server:
+        door = PrometheusMetrics(time.monotonic, sleeps, file, bearer, read_s=0.5, credentials_for=(server.url,))
         readings = door.read(spec_for(server.url), BOTH, "shop", 1000.0)
         sent = {headers["authorization"] for _, headers in server.asked}
     door.close()
@@ -199,8 +200,8 @@ def test_unusable_credentials_send_nothing(content: str | None, sleeps: Sleeps, 
     file = tmp_path / "credentials"
     if content is not None:
         file.write_text(content)
-    door = PrometheusMetrics(time.monotonic, sleeps, file)
     with stub(html) as server:
+        door = PrometheusMetrics(time.monotonic, sleeps, file, credentials_for=(server.url,))
         readings = door.read(spec_for(server.url), BOTH, "shop", 1000.0)
     assert server.asked == []
     assert "credentials file" in readings.items[0].text
@@ -283,6 +284,20 @@ def test_check_before_a_release(answers: dict[str, object], words: str | None, m
     with stub(answered(answers)) as server:
         said = metrics.check(spec_for(server.url), {Role.STABLE: "v1"}, "shop", 1000.0)
     assert said is None if words is None else words in (said or "")
+
+
+@pytest.mark.parametrize("policy", [Policy(dry_run=True), Policy(required=False)], ids=["dry", "not required"])
+def test_a_metric_that_may_be_missing_keeps_no_release_from_starting(
+    policy: Policy, metrics: PrometheusMetrics
+) -> None:
+    with stub(answered({"total": matrix(FRESH), "bad": matrix(FRESH)})) as server:
+        spec = spec_for(server.url)
+        extra = CounterQuery("extra", ("absent",), ("absent_too",))
+        with_it = replace(spec, counters=(*spec.counters, extra))
+        allowed = replace(spec, counters=(*spec.counters, replace(extra, policy=policy)))
+        said = [metrics.check(one, {Role.STABLE: "v1"}, "shop", 1000.0) for one in (with_it, allowed)]
+    assert "absent_too" in (said[0] or "")
+    assert said[1] is None
 
 
 def test_check_says_that_prometheus_is_away(metrics: PrometheusMetrics) -> None:

@@ -161,7 +161,6 @@ BAD: dict[str, Change] = {
         "metrics.counters": [COUNTER], "metrics.latency": [{"name": "requests", "buckets": [BUCKETS], "slow": "1s"}],
     },
     "a_selector_that_compares_nothing": {"metrics.counters": [COUNTER | {"bad": ['http_requests_total{code="500"}']}]},
-    "a_selector_with_a_longer_word": {"metrics.counters": [COUNTER | {"bad": ['http_requests_total{v="$versions"}']}]},
     "a_histogram_that_is_none": {"metrics.latency": [{"name": "pages", "buckets": [SELECTOR], "slow": "1s"}]},
     "a_histogram_without_its_limit": {"metrics.latency": [{"name": "pages", "buckets": [BUCKETS]}]},
     "eleven_counters": {"metrics.counters": [COUNTER | {"name": f"c{n}"} for n in range(11)]},

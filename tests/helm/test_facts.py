@@ -141,7 +141,7 @@ def test_the_chart_knows_every_setting() -> None:
     """A new one goes into config of values.schema.json, or into templates/configmap.yaml where the chart decides it."""
     sets = {
         "dataDir", "host", "port", "tlsCertificate", "tlsKey", "insecure", "prometheusTokenFile", "prometheusBasicFile",
-        "inCluster", "kubeNamespaces", "registryCredentials",
+        "prometheusCredentialsFor", "inCluster", "kubeNamespaces", "registryCredentials",
     }  # fmt: skip
     outside_of_a_cluster = {"kubeconfig", "kubeContext"}
     takes = set(SCHEMA["properties"]["config"]["properties"])

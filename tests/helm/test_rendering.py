@@ -30,6 +30,7 @@ LEFT_OUT = missing("helm")
 pytestmark = pytest.mark.skipif(LEFT_OUT is not None, reason=str(LEFT_OUT))
 
 OPEN: dict[str, Any] = {"api": {"insecure": True}}
+LISTED = {"credentialsFor": ["https://prometheus.test:9090"]}
 
 
 @contextmanager
@@ -71,7 +72,13 @@ def test_helm_lint_has_nothing_to_say(name: str) -> None:
         ({"api": {"tls": {"secretName": "x"}, "insecure": True}}, "contradict each other"),
         ({**OPEN, "clusterWide": True, "namespaces": ["shop"]}, "clusterWide=true already covers every namespace"),
         ({**OPEN, "serviceAccount": {"create": False}}, "needs serviceAccount.name"),
-        ({**OPEN, "prometheus": {"tokenSecret": {"name": "a"}, "basicSecret": {"name": "b"}}}, "not both"),
+        (
+            {**OPEN, "prometheus": {"tokenSecret": {"name": "a"}, "basicSecret": {"name": "b"}, **LISTED}},
+            "not both",
+        ),
+        ({**OPEN, "prometheus": {"tokenSecret": {"name": "a"}}}, "credentialsFor"),
+        ({**OPEN, "prometheus": {"basicSecret": {"name": "a"}}}, "credentialsFor"),
+        ({**OPEN, "prometheus": {"tokenSecret": {"name": "a"}, "credentialsFor": ["prom:9090"]}}, "credentialsFor"),
         ({**OPEN, "pinSecretsIn": ["shop"]}, "not among namespaces"),
         ({**OPEN, "namespaces": ["cart"], "pinSecretsIn": ["shop"]}, "not among namespaces"),
     ],

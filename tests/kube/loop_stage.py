@@ -108,6 +108,12 @@ class LoopStage(Stage):
         return self.cluster.get("deployments", STABLE)
 
     @property
+    def owner(self) -> str:
+        """Whose the Deployment says it is; empty when nobody's."""
+        labels = self.deployment()["metadata"].get("labels") or {}
+        return str(labels.get("interlock.dev/application", ""))
+
+    @property
     def paused(self) -> bool:
         return self.deployment()["spec"].get("paused") is True
 

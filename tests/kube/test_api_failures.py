@@ -192,8 +192,22 @@ def test_each_answer_says_whether_it_was_done(
             assert type(failing(tmp_path, script, call)) is expected
 
 
-def test_a_503_that_names_a_time_was_not_passed_on(tmp_path: Path) -> None:
-    error = failing(tmp_path, lambda _, wire: wire.answer(503, b"draining", Retry_After="7"), WRITES["patch"])
+@pytest.mark.parametrize("call", ALL)
+def test_a_proxys_503_that_names_a_time_says_when_to_read_again_and_nothing_about_a_write(
+    tmp_path: Path, call: str
+) -> None:
+    error = failing(tmp_path, lambda _, wire: wire.answer(503, b"draining", Retry_After="7"), ALL[call])
+    if call in WRITES:
+        assert isinstance(error, Unknown)
+        assert "may have been applied" in str(error)
+    else:
+        assert isinstance(error, Busy)
+        assert error.retry_after_s == 7.0
+
+
+def test_the_servers_own_503_was_not_done_and_says_when_to_come_again(tmp_path: Path) -> None:
+    own = status(503, "ServiceUnavailable", "the server is starting")
+    error = failing(tmp_path, lambda _, wire: wire.answer(503, own, Retry_After="7"), WRITES["patch"])
     assert isinstance(error, Busy)
     assert error.retry_after_s == 7.0
 

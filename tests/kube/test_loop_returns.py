@@ -50,6 +50,7 @@ def test_an_automatic_rollback_that_waited_long_enough_goes_back_to_what_there_i
         stage.deploy()
         stage.until_live(20)
         stage.cluster.kubelet.set_ready(stage.cluster.pods("app=shop")[0], ready=False)
+        cluster.wait(lambda: len(stage.running(Role.STABLE)) == 2, "one of stable is not ready")
         stage.errors[NEW] = 0.3
         stage.settle = lambda: None  # type: ignore[method-assign]
         stage.until(lambda: stage.newest().halt is HaltCause.STABLE_SHORT)

@@ -76,10 +76,11 @@ def test_an_aborted_canary_is_left_alone_until_it_goes_and_no_service_flaps(clus
 def test_an_application_deleted_in_the_middle_leaves_no_weight_and_no_rule_behind(stage: LoopStage) -> None:
     stage.deploy()
     stage.until_live(20)
+    assert stage.owner == "shop"
     stage.cluster.delete("applications", "shop")
     stage.until(lambda: stage.cluster.find("applications", "shop") is None)
     route = stage.cluster.get("httproutes", STABLE)
-    assert stage.live() == 0
+    assert (stage.live(), stage.owner) == (0, "")
     assert "interlock" not in str(route["spec"]) + str(route["metadata"].get("annotations"))
     assert stage.cluster.find("deployments", CANARY) is None
     assert set(stage.running(Role.STABLE)) == {OLD}

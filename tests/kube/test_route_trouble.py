@@ -15,7 +15,7 @@ from controller.core.targets import RouteKind, RouteObject
 from controller.ports import Unavailable
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.small.faults import Fault, Trouble
-from tests.kube.route_kits import KITS, STABLE, Nginx, Replicas, endpoint_slice
+from tests.kube.route_kits import KITS, STABLE, Nginx, Replicas, RouteKit, endpoint_slice
 from tests.kube.route_stage import RouteStage, staged
 
 OWN = (RouteKind.INGRESS, RouteKind.ENDPOINT_SLICE)
@@ -72,6 +72,37 @@ def test_a_second_route_with_the_same_service_is_told_until_it_is_named_too(rout
     objects = tuple(RouteObject(routed.kit.kind, name) for name in (STABLE, "second"))
     routed.app = routed.with_route(objects=objects)
     assert routed.router.trouble(routed.app) is None
+
+
+ROUTED_PAIRS = [(one, other) for one in NOT_SLICES for other in NOT_SLICES if one is not other]
+
+
+@pytest.mark.parametrize(("one", "other"), ROUTED_PAIRS, ids=lambda kit: kit.kind.value)
+def test_a_route_of_another_kind_with_the_same_service_is_told(
+    cluster: Cluster, one: RouteKit, other: RouteKit
+) -> None:
+    with staged(cluster, one) as stage:
+        other.make(cluster, "second")
+        text = trouble(stage)
+        assert f"{other.kind.value} {cluster.namespace}/second sends to the Service {STABLE} too" in text
+        cluster.delete(other.plural, "second")
+        assert stage.router.trouble(stage.app) is None
+
+
+def test_without_a_proxy_every_route_reaches_the_canary_and_none_is_a_trouble(cluster: Cluster) -> None:
+    with staged(cluster, Replicas()) as stage:
+        Nginx().make(cluster, "second")
+        assert stage.router.trouble(stage.app) is None
+
+
+def test_kinds_that_may_not_be_listed_are_passed_over(cluster: Cluster) -> None:
+    verbs = ["get", "list", "create", "patch"]
+    rules = [{"apiGroups": ["*"], "resources": [plural], "verbs": verbs} for plural in ("httproutes", "leases")]
+    with staged(cluster, KITS[0]) as stage:
+        Nginx().make(cluster, "second")
+        assert "second sends to" in trouble(stage)
+        with stage.as_identity(cluster.identity("limited", rules)) as limited:
+            cluster.wait(lambda: limited.trouble(stage.app) is None, "what may not be listed is no trouble")
 
 
 class Without:

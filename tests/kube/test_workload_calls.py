@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from controller.adapters.clock import SystemClock
 from controller.adapters.kube.kinds import DEPLOYMENT, Raw
 from controller.adapters.kube.watching import Cache, Scope
+from controller.adapters.kube.workload.adopting import AGAIN_S, Adopting
+from controller.adapters.kube.workload.deployment import NOT_ASKED
 from controller.adapters.kube.workload.names import MADE
+from controller.ports import Refused
+from tests.fakes.clock import ManualClock
 from tests.kube.cluster.cluster import Cluster
+from tests.kube.cluster.small.faults import Fault, Trouble
 from tests.kube.cluster.small.journal import Call
 from tests.kube.workload_stage import CANARY, SHOP_CANARY, STABLE, V1, V2, Shop, shop_in
 
@@ -52,6 +58,27 @@ def test_an_application_at_rest_costs_no_call_at_all(shop: Shop) -> None:
         for _ in range(50):
             shop.workload.ensure(shop.app, CANARY, None, 1)
         assert calls(shop, since_s) == []
+
+
+def test_a_right_to_label_that_is_missing_is_told_once_a_minute_and_costs_no_call_between(
+    small_cluster: Cluster,
+) -> None:
+    with shop_in(small_cluster) as shop:
+        clock = ManualClock()
+        adopting = Adopting(shop.api, clock)
+        with small_cluster.faults.on(Fault(Trouble.ANSWER, verb="patch", resource="deployments", code=403)):
+            with pytest.raises(Refused, match="patch"):
+                adopting.label(shop.app)
+            since_s = time.monotonic()
+            clock.advance(AGAIN_S - 1)
+            adopting.label(shop.app)
+            assert calls(shop, since_s) == []
+            clock.advance(1)
+            with pytest.raises(Refused):
+                adopting.label(shop.app)
+        clock.advance(AGAIN_S)
+        adopting.label(shop.app)
+        assert shop.deployment()["metadata"]["labels"]["interlock.dev/application"] == "shop"
 
 
 def test_a_canary_left_behind_is_found_by_the_watch_and_taken_away(shop: Shop) -> None:
@@ -103,6 +130,8 @@ def test_a_way_back_that_is_done_writes_nothing_more(shop: Shop) -> None:
 
 def test_a_release_is_seen_alike_by_a_controller_that_has_just_started(shop: Shop) -> None:
     shop.start_canary(V2)
-    before = shop.observe()
+    stable, canary = shop.observe()
     shop.restart()
-    assert shop.observe() == before
+    assert shop.observe() == (stable, replace(canary, unsized=NOT_ASKED))
+    shop.ensure(CANARY, V2, 25)
+    assert shop.observe() == (stable, canary)

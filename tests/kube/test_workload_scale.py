@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from controller.ports import Refused
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.test_workload_apart import autoscaler
 from tests.kube.workload_stage import CANARY, SHOP, SHOP_CANARY, STABLE, V1, V2, Shop, application, image, shop_in
@@ -151,3 +152,20 @@ def test_an_application_of_the_same_deployment_under_another_name_finds_no_canar
     assert shop.workload.observe(other)[1].wanted == 0
     shop.workload.ensure(other, CANARY, None, 1)
     assert wanted(shop) == 1
+
+
+def test_a_canary_whose_size_is_refused_or_undone_says_so_until_it_has_it(shop: Shop) -> None:
+    shop.start_canary(V2)
+    assert shop.canary().unsized == ""
+    selector = {"selector": {"interlock.dev/role": "canary"}, "ports": [{"port": 80}]}
+    shop.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "past"}, "spec": selector})
+    with pytest.raises(Refused):
+        shop.workload.ensure(shop.app, CANARY, V2, 1, 75)
+    assert "the Service past chooses the canary's pods" in shop.canary().unsized
+    shop.cluster.delete("services", "past")
+    shop.ensure(CANARY, V2, 75)
+    assert (shop.canary().unsized, shop.canary().wanted) == ("", 3)
+    scale(shop, 1, SHOP_CANARY)
+    assert shop.canary().unsized == "3 instances were asked for, and the Deployment shop-canary was set to 1"
+    shop.ensure(CANARY, V2, 75)
+    assert shop.canary().unsized == ""

@@ -72,11 +72,18 @@ class Decided:
             self._oracles.fail(
                 "I4", f"{release.id} rises with {look.canary_ready} canary, {look.stable_ready} stable ready"
             )
+        self._sized(node, release)
         authority = record.draft.numbers["authority"]
         if authority == "start_check" and not look.check_ok:
             self._oracles.fail("I4", f"{release.id} starts without an answer from the metrics")
         if authority == "verdict_allows":
             self._evidence(node, release, before)
+
+    def _sized(self, node: Node, release: Release) -> None:
+        """A canary whose last move failed may be too small, however many of its instances are ready."""
+        unsized = node.sized[release.app.name].unsized
+        if unsized:
+            self._oracles.fail("I4", f"{release.id} goes on although its canary was not sized: {unsized}")
 
     def _evidence(self, node: Node, release: Release, weight_pct: int) -> None:
         """A verdict needs readings that were there, a bake that was lived, and requests that were served."""
@@ -119,6 +126,7 @@ class Decided:
 
     def _promotion(self, node: Node, release: Release, record: Record) -> None:
         """The last step's proof, or a person's bypass; never on a harmful verdict."""
+        self._sized(node, release)
         numbers = record.draft.numbers
         if numbers.get("verdict") in ("fail", "trip"):
             self._oracles.fail("I4", f"{release.id} is promoted on the verdict {numbers['verdict']}")

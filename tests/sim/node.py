@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from analysis.model import Role
 from controller.commands import Commands
-from controller.core.model import Application, Release
+from controller.core.model import Application, Release, RoleState
 from controller.ports import Clock, Metrics, Page, PortError, Ports, Router, Store, Workload
 from controller.reconcile import Reconciler
 from controller.runtime.killfile import KillFile
@@ -74,6 +75,32 @@ class Faulty:
         return call
 
 
+class Sized:
+    """What a workload's adapter keeps in its process: why its last move toward a canary failed."""
+
+    def __init__(self, workload: Workload) -> None:
+        self._workload, self.unsized = workload, ""
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._workload, method)
+
+    def observe(self, app: Application) -> tuple[RoleState, RoleState]:
+        stable, canary = self._workload.observe(app)
+        return stable, replace(canary, unsized=self.unsized)
+
+    def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
+        if role is Role.STABLE:
+            self._workload.ensure(app, role, version, epoch, share_pct)
+            return
+        self.unsized = "it was not asked for"
+        try:
+            self._workload.ensure(app, role, version, epoch, share_pct)
+        except PortError as error:
+            self.unsized = str(error)
+            raise
+        self.unsized = ""
+
+
 class Inline:
     """An executor that runs what it is given at once, so that one seed is one order of events."""
 
@@ -116,11 +143,11 @@ class Node:
         )
         self.switch.close()
         self.switch._pool = Inline()  # type: ignore[assignment]
-        workloads = {name: cast(Workload, Faulty(self, "workload", w)) for name, w in world.workloads.items()}
+        self.sized = {name: Sized(cast(Workload, Faulty(self, "workload", w))) for name, w in world.workloads.items()}
         self.ports = Ports(
             store=self.store,
             router=self.router,
-            workload=lambda app: workloads[app.name],
+            workload=lambda app: cast(Workload, self.sized[app.name]),
             metrics=cast(Metrics, Faulty(self, "metrics", world.prometheus)),
             kills=self.kills,
             clock=self.clock,

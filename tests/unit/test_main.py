@@ -62,8 +62,9 @@ def test_the_credentials_for_prometheus_reach_its_client(
         return PrometheusMetrics(*args, **more)
 
     monkeypatch.setattr(main, "PrometheusMetrics", made)
-    build(settings(tmp_path, **{name: tmp_path / "secret"})).stop()
-    assert given == [{"credentials": tmp_path / "secret", "bearer": bearer}]
+    listed = ["https://prometheus.test:9090"]
+    build(settings(tmp_path, **{name: tmp_path / "secret", "prometheusCredentialsFor": listed})).stop()
+    assert given == [{"credentials": tmp_path / "secret", "bearer": bearer, "credentials_for": listed}]
 
 
 def test_without_a_cluster_its_client_is_never_imported(tmp_path: Path) -> None:

@@ -119,12 +119,31 @@ def test_an_empty_file_is_fine_and_a_missing_one_is_not(tmp_path: Path) -> None:
 
 def test_the_credentials_for_prometheus_are_one_file_that_can_be_read(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
+    who = {"INTERLOCK_PROMETHEUS_CREDENTIALS_FOR": "http://a.test:9090, https://b.test/"}
     with pytest.raises(SettingsError, match=r"Prometheus credentials file .* cannot be read"):
-        load_settings(environ={"INTERLOCK_PROMETHEUS_TOKEN_FILE": str(secret)})
+        load_settings(environ={"INTERLOCK_PROMETHEUS_TOKEN_FILE": str(secret), **who})
     secret.write_text("t")
-    assert load_settings(environ={"INTERLOCK_PROMETHEUS_BASIC_FILE": str(secret)}).prometheus_credentials == secret
+    settings = load_settings(environ={"INTERLOCK_PROMETHEUS_BASIC_FILE": str(secret), **who})
+    assert settings.prometheus_credentials == secret
+    assert settings.prometheus_credentials_for == ["http://a.test:9090", "https://b.test/"]
     with pytest.raises(SettingsError, match="not both"):
         load_settings(flags={"prometheus_token_file": secret, "prometheus_basic_file": secret})
+
+
+@pytest.mark.parametrize("name", ["prometheus_token_file", "prometheus_basic_file"])
+def test_credentials_for_prometheus_need_a_list_of_who_gets_them(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="list in prometheusCredentialsFor the addresses of your own Prometheus"):
+        load_settings(flags={name: write(tmp_path / "secret", "t")})
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["prometheus:9090", "ftp://a.test", "https://", "https://u:p@a.test", "https://a.test/tenant", "https://a.test?x=1",
+     "https://a.test#x", "https://a.test:port", "https://*.a.test"],
+)  # fmt: skip
+def test_who_gets_the_credentials_is_a_scheme_a_host_and_a_port(address: str) -> None:
+    with pytest.raises(SettingsError, match="prometheusCredentialsFor"):
+        load_settings(environ={"INTERLOCK_PROMETHEUS_CREDENTIALS_FOR": address})
 
 
 def test_one_controller_works_with_one_cluster_or_none(tmp_path: Path) -> None:

@@ -22,15 +22,18 @@ def register(app: typer.Typer) -> None:
 
 
 def grade_sql(
-    files: Annotated[list[Path], argument("FILE...", "SQL files, or .jsonl files with one migration per line.")],
+    files: Annotated[
+        list[Path],
+        argument("FILE...", "SQL files, Alembic revisions (.py), or .jsonl files with one migration per line."),
+    ],
     dialect: Annotated[str, option("--dialect", "NAME", "postgresql or mysql, for SQL files.")] = "postgresql",
     as_json: AS_JSON = False,
 ) -> None:
     """Grade database migrations from G0 to G3, with reasons and locks, without a database.
 
-    A .sql file is shown for reading, or with --json as one line of JSON. Each line of a .jsonl file is an object with
-    id, dialect and sql, and is answered by one line of JSON. Ends with 3 if a SQL file is G3 and needs a person, and
-    with 4 if one would be refused; a .jsonl file that was graded ends with 0.
+    A file is shown for reading, or with --json as one line of JSON. An Alembic revision is rendered to SQL first. Each
+    line of a .jsonl file is an object with id, dialect and sql, and is answered by one line of JSON. Ends with 3 if a
+    file is G3 and needs a person, and with 4 if one would be refused; a .jsonl file that was graded ends with 0.
 
     Example: interlock grade-sql migrations/0042_add_priority.sql
     """

@@ -28,6 +28,10 @@ class Missing(Refused):
     """Surely not done: there is no such object, or the cluster does not know its kind."""
 
 
+class Foreign(Refused):
+    """Surely not done: an object of the name that ours would have is somebody else's. Nobody here touches it."""
+
+
 class Exists(Conflict):
     """Not created: an object of that name is there already."""
 
@@ -83,9 +87,10 @@ def failure(call: Call, code: int, retry_after: str | None, body: bytes) -> Port
     message = _message(call, code, status)
     if 300 <= code < 500 and code != 408:
         return _said_no(call, code, status, f"{call}: {message}", _seconds(retry_after))
-    if code == 503 and (status or retry_after is not None):
+    # A 503 without a Status is a proxy's, which may have passed a write on before it lost the server, whatever time it
+    # names to come again.
+    if code == 503 and (status or (retry_after is not None and not call.writes)):
         return Busy(f"{call}: {message}", _seconds(retry_after))
-    # A 503 in nobody's name is a proxy's, which may have passed the request on before it lost the server.
     return unanswered(call, message)
 
 

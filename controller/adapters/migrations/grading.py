@@ -4,6 +4,7 @@ reads no file and decides nothing itself."""
 from __future__ import annotations
 
 from controller.adapters.migrations.parsing import PostgresParser
+from controller.adapters.migrations.rendering import render_alembic
 from gates.migrations.grade import grade_postgresql, refuse_unreadable, refused
 from gates.migrations.model import Answer
 from gates.migrations.mysql import grade_mysql
@@ -23,3 +24,15 @@ def grade_sql(raw: bytes, dialect: str, parser: PostgresParser) -> Answer:
     if isinstance(text, Unreadable):
         return refuse_unreadable(dialect, text)
     return grade_mysql(text) if dialect == "mysql" else grade_postgresql(text, parser.parse(text))
+
+
+def grade_alembic(raw: bytes, parser: PostgresParser) -> Answer:
+    """The grade of the SQL that one Alembic revision renders to; G3 where that does not tell what it does."""
+    source = read_text(raw)
+    if isinstance(source, Unreadable):
+        return refuse_unreadable("postgresql", source)
+    rendered = render_alembic(raw)
+    if rendered.opaque:
+        remedy = "plain operations with constants in upgrade, or the SQL itself"
+        return refused("postgresql", "source.opaque", rendered.opaque, remedy)
+    return grade_sql(rendered.sql.encode(), "postgresql", parser)

@@ -41,14 +41,14 @@ class Unparsable(Exception):
     """The text is why."""
 
 
-def limit() -> None:
+def limit(cpu_s: int = MAX_CPU_S, files: int = 16) -> None:
     """Before anything is read: no more memory, time, files or dumps than a parse needs."""
     for what, most in (
         (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, MAX_CPU_S),
+        (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_FSIZE, MAX_ANSWER_BYTES),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 16),
+        (resource.RLIMIT_NOFILE, files),
     ):
         resource.setrlimit(what, (most, most))
 

@@ -9,7 +9,7 @@ from gates.migrations.action import Action
 from gates.migrations.expressions import Calls, calls, column_of, has_foreign_cast, is_constant_true
 from gates.migrations.model import Lock
 from gates.migrations.rule import Rule, a, both, either, fresh, no, old
-from gates.migrations.tree import Body, body_of, kind_of, options, walk
+from gates.migrations.tree import Body, body_of, kind_of, walk
 
 _RE = Lock.ROW_EXCLUSIVE
 _CHANGES = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
@@ -91,10 +91,6 @@ def _is_null_test(where: Any, columns: set[str]) -> bool:
         return False
     test: Body = body_of(where)
     return test.get("nulltesttype") == "IS_NULL" and column_of(test.get("arg")) in columns
-
-
-def _analyses(action: Action) -> bool:
-    return "analyze" in options(action.top.get("options"))
 
 
 RULES = (

@@ -100,7 +100,40 @@ minimum: 1
 maximum: 100
 {{- end }}
 
-{{/* Selectors of raw counters. Takes: about, and buckets for a histogram's. */}}
+{{/* What one metric may do. Takes: margins, whether it has some of its own, and increase, for those of latency. */}}
+{{- define "interlock.crd.policy" -}}
+dryRun:
+  type: boolean
+  description: "Counted and shown, decides nothing"
+required:
+  type: boolean
+  description: "Missing data of it holds"
+critical:
+  type: boolean
+  description: "Promotion needs its proof"
+weight:
+  type: number
+  description: "Relative to the other metrics of its kind; 1 if not given"
+  minimum: 0
+  exclusiveMinimum: true
+  maximum: 100
+{{- if .margins }}
+margins:
+  type: object
+  description: "In place of those of its kind"
+  properties:
+    rollback:
+      type: object
+      properties:
+        {{- include "interlock.crd.marginFields" . | nindent 8 }}
+    promote:
+      type: object
+      properties:
+        {{- include "interlock.crd.marginFields" . | nindent 8 }}
+{{- end }}
+{{- end }}
+
+{{/* Selectors of raw counters. Takes: about. */}}
 {{- define "interlock.crd.selectors" -}}
 type: array
 description: {{ .about | quote }}
@@ -112,12 +145,8 @@ items:
   minLength: 1
   maxLength: 1000
   x-kubernetes-validations:
-    - rule: "self.matches('[$](role|version)([^a-zA-Z0-9_]|$)')"
+    - rule: "self.matches('[$][a-zA-Z_]')"
       message: "would read the same series for both versions; add $role or $version to a label"
-    {{- if .buckets }}
-    - rule: "self.matches('^[[:space:]]*[a-zA-Z0-9_:]+_bucket[[:space:]]*([{]|$)')"
-      message: "is not a histogram's bucket counter; its name must end in _bucket"
-    {{- end }}
 {{- end }}
 
 {{/* The margins of one kind of evidence. Takes: increase, for those of latency. */}}

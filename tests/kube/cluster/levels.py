@@ -101,8 +101,10 @@ class RealLevel:
 
     def compact(self) -> None:
         client = Client(self.endpoint(ADMIN))
-        version = client.list(built_in("namespaces"), limit=1)["metadata"]["resourceVersion"]
-        client.close()
+        try:
+            version = client.list(built_in("namespaces"), limit=1)["metadata"]["resourceVersion"]
+        finally:
+            client.close()
         self.real.compact(int(version))
 
     def close(self) -> None:

@@ -225,3 +225,53 @@ def test_a_cluster_that_cannot_be_reached_holds_and_an_abort_says_what_it_did_no
     stage.router.heal()
     stage.second()
     assert stage.live() == 0
+
+
+def test_no_weight_rises_on_a_canary_that_could_not_be_made_larger_and_an_abort_waits_for_nothing(make: Make) -> None:
+    stage = make(steps=(10, 25, 45), max_weight_pct=50)
+    stage.deploy()
+    stage.until_live(10)
+    spec = {"selector": {"interlock.dev/role": "canary"}, "ports": [{"port": 80}]}
+    stage.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "past"}, "spec": spec})
+    stage.until(lambda: stage.newest().reason.code == "canary_unsized", 60)
+    held_pct = stage.live()
+    stage.seconds(20)
+    assert stage.live() == held_pct in (stage.pct(10), stage.pct(25))
+    assert "the Service past chooses the canary's pods" in stage.newest().reason.text
+    stage.ask(IntentKind.ABORT)
+    assert stage.live() == 0
+    stage.until_phase(Phase.ROLLED_BACK)
+
+
+def test_a_note_that_names_a_newer_leader_holds_one_application_and_no_stop(stage: Stage) -> None:
+    stage.deploy()
+    stage.until_live(10)
+    stage.router.claim(stage.app, 999)
+    stage.seconds(20)
+    assert (stage.newest().phase, stage.live()) == (Phase.PROGRESSING, stage.pct(10))
+    assert "carries the epoch 999" in stage.sentence()
+    assert "--min-epoch 1000" in stage.sentence()
+    assert [told["page"] for told in stage.told if told["event"] == "application_fenced"] == [True]
+    stage.errors[NEW] = 0.5
+    stage.until_phase(Phase.ROLLING_BACK)
+    stage.seconds(2)
+    assert stage.live() == 0
+
+
+def test_a_persons_abort_takes_the_traffic_back_past_a_note_that_names_a_newer_leader(stage: Stage) -> None:
+    stage.deploy()
+    stage.until_live(10)
+    stage.router.claim(stage.app, 999)
+    stage.ask(IntentKind.ABORT)
+    assert stage.live() == 0
+    stage.seconds(10)
+    assert stage.live() == 0
+    assert stage.newest().phase is Phase.ROLLING_BACK
+    assert "--min-epoch 1000" in stage.sentence()
+
+
+def test_at_rest_a_note_that_names_a_newer_leader_is_told_once_and_stops_no_loop(stage: Stage) -> None:
+    stage.router.claim(stage.app, 999)
+    for _ in range(3):
+        assert stage.loop.rest("shop") is False
+    assert [told["page"] for told in stage.told if told["event"] == "application_fenced"] == [True]

@@ -343,4 +343,10 @@ MUTANTS: tuple[Mutant, ...] = (
         (RULES, "    if route.unconfirmed:\n", "    if False:\n"),
         (CHECK, " and not seen.route.unconfirmed", ""),
     ),
+    _mutant(
+        "rises_unsized",
+        "a weight rises on a canary that could not be brought to its size",
+        (ADVANCE, "    if seen.canary.unsized:\n", "    if False:\n"),
+        (CHECK, " or not seen.canary.unsized", " or True"),
+    ),
 )

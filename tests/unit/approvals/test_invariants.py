@@ -13,9 +13,9 @@ from tests.unit.approvals.catalogue import MUTANTS
 from tests.unit.approvals.machine import EVENTS, Pick, Requests, play
 from tests.unit.approvals.mutants import Mutant, planted
 
-SEEDS = 400
+SEEDS = 250
 SEEDS_MAX = 2_000
-"""Worlds that a bug may live through before it counts as not caught; one takes 2 ms."""
+"""Worlds that a bug may live through before it counts as not caught; one takes some milliseconds."""
 FEW = settings(max_examples=40, stateful_step_count=25, deadline=None, database=None)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import FunctionType
+from typing import Any
 
 import pytest
 
 from gates.audit import GENESIS, Draft, Record, link
+from gates.checkpoints import examine as examining
 from gates.checkpoints.examine import Report, Trust, Witness, examine
 from gates.checkpoints.export import NoteLine, export
-from gates.checkpoints.note import Checkpoint, sign
+from gates.checkpoints.note import Checkpoint, rotation, sign
 from tests.fakes.ed25519 import TestSigner, verify
+from tests.unit.approvals.mutants import Mutant, planted
 
 LOG = "interlock.example.org/audit"
 OURS, ATTACKERS = TestSigner("interlock", b"ours"), TestSigner("interlock", b"the attacker's")
@@ -173,3 +177,46 @@ def test_an_export_of_nothing_is_whole_but_a_witness_misses_what_it_has_seen() -
 def test_an_export_without_its_checkpoints_is_found_when_a_key_was_brought() -> None:
     report = examined(Log(HONEST.records, ()), SIGNED)
     assert [finding.code for finding in report.findings] == ["no_checkpoint"]
+
+
+def _mutant(name: str, function: Any, *snippets: tuple[str, str]) -> Mutant:
+    assert isinstance(function, FunctionType)
+    return Mutant(name, "", ((function, snippets),))
+
+
+MUTANTS = (
+    _mutant("a break of the chain is passed over", examining._chain, ("if check.ok:", "if True:")),
+    _mutant("heads are not compared", examining._compare, ("elif not _shows(walk, size, head):", "elif False:")),
+    _mutant(
+        "a missing end is not noticed",
+        examining._compare,
+        ("if size >= len(walk.heads):", "if False:"),
+        ("elif not", "elif size < len(walk.heads) and not"),
+    ),
+    _mutant(
+        "nobody looks at signatures", examining._checkpoint, ("if not note.signed_by", "if False and note.signed_by")
+    ),
+    _mutant("no checkpoint is as good as one", examining._unsigned, ("wanted = ", "wanted = False and ")),
+    _mutant("anybody hands over the key", examining._known_keys, ("if not agreed or", "if")),
+)
+
+
+def told() -> list[tuple[str, ...]]:
+    """Everything that is found in every tampered export, and in one with a forged rotation."""
+    new = TestSigner("interlock-2", b"new")
+    forged = (NoteLine("rotation", rotation(LOG, ATTACKERS, new)), *checkpoints(HONEST.records, new))
+    logs = [HONEST, *(tamper() for tamper, *_ in TABLE), Log(HONEST.records, ()), Log(HONEST.records, forged)]
+    reports = [examined(log, trust) for log in logs for trust in (CHAIN, SIGNED, WITNESSED)]
+    return [tuple(finding.code for finding in report.findings) for report in reports]
+
+
+@pytest.fixture(scope="module")
+def whole() -> list[tuple[str, ...]]:
+    return told()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_bug_of_the_examination_lets_something_through(mutant: Mutant, whole: list[tuple[str, ...]]) -> None:
+    with planted(mutant):
+        left = told()
+    assert any(not now and before for now, before in zip(left, whole, strict=True))

@@ -118,6 +118,23 @@ def test_a_first_weight_without_its_start_check_is_caught(after: Release, change
     assert_violates("a rise has its authority (I4)", PREPARED, after, seen_for(PREPARED, **changes), None)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (PREPARED, STARTED, None),
+        (AT_10, AT_20, ADVANCE),
+        (AT_10, BYPASSED, None),
+        (AT_10, replace(BYPASSED, phase=Phase.PROMOTING, step=0, weight_pct=10), None),
+    ],
+)
+def test_a_rise_or_promotion_of_a_canary_that_was_not_sized_is_caught(
+    before: Release, after: Release, verdict: Verdict | None
+) -> None:
+    check(before, after, seen_for(before), verdict)
+    unsized = seen_for(before, canary=replace(CANARY_UP, unsized="forbidden"))
+    assert_violates("no rise on a canary that was not sized (I4)", before, after, unsized, verdict)
+
+
 PENDING = a_release(Phase.PENDING)
 SUCCEEDED = a_release(Phase.SUCCEEDED)
 ROLLED_BACK = a_release(Phase.ROLLED_BACK)

@@ -41,6 +41,7 @@ from tests.unit.core.build import (
 ACTIVE = sorted(set(Phase) - ENDED)
 FIRST = a_release(Phase.PENDING, stable=None)
 INSTALLING = a_release(Phase.PROMOTING, stable=None, step=-1, weight_pct=0, judge=None)
+UNSIZED = replace(CANARY_UP, unsized="patch deployments: forbidden")
 MIXED = RoleState(2, ((NEW, 1), (OLD, 1)), ((NEW, 1), (OLD, 1)))
 
 
@@ -111,6 +112,7 @@ NOT_READY = [
     ({"canary": a_role(NEW, 3, ready=2)}, "canary_not_ready"),
     ({"canary": RoleState(0)}, "canary_not_ready"),
     ({"canary": a_role("v3", 1)}, "canary_not_ready"),
+    ({"canary": UNSIZED}, "canary_unsized"),
     ({"stable": a_role(OLD, 2, ready=0)}, "stable_not_ready"),
     ({"stable": MIXED}, "stable_mixed"),
 ]

@@ -142,6 +142,14 @@ def test_an_incident_changes_how_a_proven_remediation_is_asked_for_and_never_its
     assert outcome(change("ns", "G3", "namespaces", kind="k8s.delete"), ready, **IN_INCIDENT) == "held"
 
 
+@pytest.mark.requirement("HG-21")
+def test_a_remediation_nobody_knows_is_held_in_an_incident_and_graded_as_ever() -> None:
+    pod = change("a pod", "G1", "pods", kind="k8s.delete", blast={"share_of_capacity": 0.1})
+    novel = given(pod, incident={"active": True, "known_remediation": False})
+    assert (novel.grade, novel.decided.outcome, novel.decided.reasons) == ("G1", "held", ("novel_remediation",))
+    assert outcome(pod) == outcome(pod, incident={"active": True, "known_remediation": True}) == "proceed"
+
+
 @pytest.mark.requirement("LR-05")
 def test_the_controllers_own_way_back_was_approved_with_the_plan_and_an_agents_was_not() -> None:
     assert outcome(release.OWN_ROLLBACK) == "guarded"
@@ -214,3 +222,20 @@ def test_tighter_numbers_of_a_policy_count() -> None:
     assert given(DEPLOY).grade == "G2"
     assert given(DEPLOY, tight).grade == "G3"
     assert as_json(given(DEPLOY))["policy_digest"] != as_json(given(DEPLOY, tight))["policy_digest"]
+
+
+@pytest.mark.requirement("LR-14")
+def test_what_lacks_one_of_the_four_properties_does_not_go_ahead_from_g2_on() -> None:
+    def rail(one: Answer) -> dict[str, str]:
+        return {control.name: control.state.value for control in one.control.rail}
+
+    assert rail(given(DEPLOY)) == {
+        "reversible": "verified",
+        "authorised": "later",
+        "interruptible": "verified",
+        "logged": "later",
+    }
+    for one in CASES:
+        told = given(one)
+        if told.grade.rank >= 2 and "missing" in rail(told).values():
+            assert told.decided.outcome in ("held", "refused"), one.name

@@ -35,6 +35,7 @@ def nested(levels: int) -> Any:
         (STEP | {"blast": {"rows": True}}, r"blast\.rows must be a number"),
         (STEP | {"blast": {"rows": 1e16}}, r"blast\.rows must be a number"),
         (STEP | {"confidence": float("nan")}, "not finite"),
+        (STEP | {"confidence": 95}, "from 0 to 1"),
         (STEP | {"files": [1]}, "files must be a text or a list"),
         (STEP | {"args": nested(DEPTH_MAX)}, "deeper than"),
         (STEP | {"args": nested(20_000)}, "deeper than"),

@@ -17,6 +17,7 @@ from tests.unit.grading.cases.build import Case
 
 @pytest.mark.requirement("LR-01", "LR-02", "LR-12", "LR-16", "LR-18", "SK-14", "SK-20", "LRP-01", "LRP-02", "LRP-09")
 @pytest.mark.requirement("LRP-11", "HG-10", "LR-04", "SKP-06", "SK-23", "AH-12", "SK-18", "LRP-03")
+@pytest.mark.requirement("AS-06", "LR-21", "SK-15")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_step_gets_its_grade(case: Case) -> None:
     graded = compute(read(case.step), Limits())

@@ -33,7 +33,7 @@ def grade(asked: dict[str, Any], verified: tuple[Sourced, ...] = ALL) -> str:
     return compute(believe(asked, verified).facts, Limits()).grade.value
 
 
-@pytest.mark.requirement("LR-18", "SKP-06", "AH-12")
+@pytest.mark.requirement("LR-18", "SKP-06", "AH-12", "AS-11")
 def test_a_caller_cannot_vouch_for_its_own_safety() -> None:
     boast = DEPLOY | {"guards": GUARDS, "reversibility": EXERCISED, "env": {"tier": "preview"}, "sandboxed": True}
     assert grade(boast, ACTOR + PLACE) == "G3"
@@ -102,7 +102,8 @@ CALLER = [
 @given(st.dictionaries(st.sampled_from(CALLER), st.sampled_from([True, False, 0, 0.5, 5, 100, 10_000])))
 def test_nothing_a_caller_says_lowers_the_grade(said: dict[str, Any]) -> None:
     step = copy.deepcopy(DEPLOY)
-    for path, value in said.items():
+    for path, drawn in said.items():
+        value = min(drawn, 1) if path == "confidence" else drawn
         block, _, name = path.partition(".")
         fits = isinstance(value, bool) == (VOCABULARY[path].shape is Shape.FLAG)
         if fits and name:

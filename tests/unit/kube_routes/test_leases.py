@@ -51,10 +51,12 @@ class OneLease:
             {**self.body, "metadata": {**self.body["metadata"], **patch["metadata"]}, "spec": patch["spec"]}
         )
 
-    def delete(self, kind: Kind, namespace: str, name: str) -> None:
+    def delete(self, kind: Kind, namespace: str, name: str, resource_version: str) -> None:
         self._write("delete")
         if self.body is None:
             raise Missing("no such lease")
+        if resource_version != str(self.version):
+            raise Conflict("another version")
         self.body = None
 
     def edit(self, **spec: Any) -> None:

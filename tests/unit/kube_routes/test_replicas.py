@@ -139,10 +139,7 @@ def test_a_hand_in_the_slice_is_a_drift() -> None:
     assert (look.live_pct, look.edited) == (0, True)
 
 
-def test_a_slice_of_that_name_that_is_not_ours_and_a_service_without_endpoints_are_told() -> None:
-    theirs = endpoint_slice("web", STABLE, "10.1.0.", 1)
-    (text,) = REPLICAS.troubles(found(RouteKind.ENDPOINT_SLICE, theirs, beside(20, 0)), 10)
-    assert "is not Interlock's" in text
+def test_a_service_without_endpoints_is_told() -> None:
     (text,) = REPLICAS.troubles(found(RouteKind.ENDPOINT_SLICE, None, ()), 10)
     assert "has no endpoints" in text
 

@@ -296,6 +296,10 @@ PLANS = _cases(
      "trigger.create rows.insert plan.runs-own-code"),
     ("CREATE FUNCTION f(parcel) RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT parcel.f FROM parcel", "G3",
      "function.create rows.select plan.runs-own-code"),
+    ("CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'x'; INSERT INTO p VALUES (1)", "G3",
+     "function.replace rows.insert plan.runs-own-code"),
+    ("CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'x'; CREATE TABLE n (a int);"
+     "INSERT INTO n VALUES (1)", "G2", "function.replace table.create rows.insert-own"),
     ("ALTER TABLE p ADD CONSTRAINT c CHECK (good(a)) NOT VALID; COMMENT ON TABLE p IS 'x'; VACUUM q;"
      "ALTER TABLE p VALIDATE CONSTRAINT c", "G3",
      "constraint.check-not-valid constraint.check-unknown table.comment table.vacuum constraint.validate "
@@ -309,6 +313,8 @@ PLANS = _cases(
     ("ALTER TYPE mood ADD VALUE 'calm'; INSERT INTO p VALUES ('calm')", "G2",
      "type.add-value rows.insert plan.label-before-commit"),
     ("ALTER TABLE p ADD b int; ALTER TABLE q ADD b int", "G1", "column.add plan.locks-several"),
+    ("ALTER TABLE p ADD b int; ALTER TABLE q ADD b int; VACUUM r", "G1", "column.add plan.locks-several table.vacuum"),
+    ("ALTER TABLE p ADD b int; VACUUM r; ALTER TABLE q ADD b int", "G1", "column.add table.vacuum"),
     ("ALTER TABLE p ALTER a DROP NOT NULL; ALTER TABLE q ALTER b DROP NOT NULL", "G2",
     "column.drop-not-null plan.locks-several"),
 )  # fmt: skip

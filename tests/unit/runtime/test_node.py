@@ -275,3 +275,29 @@ def test_a_hint_from_a_cluster_brings_the_application_and_its_release_at_once(st
     assert stage.node._queue.depth() == 0
     stage.node.changed("web", "shop-canary")
     assert set(stage.node._queue._due) == {REST + "shop", "shop-9"}
+
+
+def test_a_hint_during_a_look_at_an_application_at_rest_is_followed_by_another_look(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = a_cluster_app()
+    node = stage.node
+    node._resting.due((cluster,), 0.0)
+    looks: list[int] = []
+
+    def rest(_name: str) -> bool:
+        looks.append(1)
+        if len(looks) == 1:
+            node.changed("web", "shop")
+        else:
+            done.set()
+        return True
+
+    done = threading.Event()
+    monkeypatch.setattr(stage.world.loop, "rest", rest)
+    node._queue.start()
+    node._queue.add(REST + "shop")
+    assert done.wait(WAIT_S)
+    assert node._queue.stop()
+    assert node._resting.due((cluster,), 0.0) == []
+    assert len(looks) == 2

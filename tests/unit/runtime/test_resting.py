@@ -13,11 +13,16 @@ SHOP = a_cluster_app(name="shop")
 APPS = (LOCAL, SHOP)
 
 
+def looked(resting: Resting, name: str, calm: bool, now_s: float) -> None:
+    """Nothing changed during the look."""
+    resting.looked(name, calm, now_s, resting.hints(name))
+
+
 def rested() -> Resting:
     resting = Resting()
     assert resting.due(APPS, 0.0) == ["local", "shop"]
     for name in ("local", "shop"):
-        resting.looked(name, calm=True, now_s=0.0)
+        looked(resting, name, calm=True, now_s=0.0)
     return resting
 
 
@@ -32,7 +37,7 @@ def test_a_hint_brings_the_application_that_the_object_belongs_to_and_no_other()
     for place in sorted(objects_of(SHOP)):
         assert resting.changed(*place) == {"shop"}
         assert resting.due(APPS, 3.0) == ["local", "shop"]
-        resting.looked("shop", calm=True, now_s=3.0)
+        looked(resting, "shop", calm=True, now_s=3.0)
     assert resting.changed("web", "other") == frozenset()
     assert resting.changed("elsewhere", "shop") == frozenset()
     assert resting.due(APPS, 3.0) == ["local"]
@@ -40,9 +45,9 @@ def test_a_hint_brings_the_application_that_the_object_belongs_to_and_no_other()
 
 def test_what_was_not_in_order_is_looked_at_until_it_is() -> None:
     resting = rested()
-    resting.looked("shop", calm=False, now_s=3.0)
+    looked(resting, "shop", calm=False, now_s=3.0)
     assert resting.due(APPS, 6.0) == ["local", "shop"]
-    resting.looked("shop", calm=True, now_s=6.0)
+    looked(resting, "shop", calm=True, now_s=6.0)
     assert resting.due(APPS, 9.0) == ["local"]
 
 
@@ -57,3 +62,13 @@ def test_an_edited_application_is_looked_at_and_a_deleted_one_is_forgotten() -> 
 
 def test_an_application_behind_a_guard_has_no_objects_in_a_cluster() -> None:
     assert objects_of(LOCAL) == frozenset()
+
+
+def test_a_hint_during_a_look_that_found_everything_in_order_brings_another_one() -> None:
+    resting = rested()
+    before = resting.hints("shop")
+    resting.changed("web", "shop")
+    resting.looked("shop", True, 3.0, before)
+    assert resting.due(APPS, 3.0) == ["local", "shop"]
+    looked(resting, "shop", calm=True, now_s=6.0)
+    assert resting.due(APPS, 6.0) == ["local"]

@@ -107,9 +107,6 @@ class CanaryIngresses:
         return {"apiVersion": INGRESS.api_version, "kind": INGRESS.name, "metadata": meta, "spec": spec}
 
     def troubles(self, found: Found, first_pct: int) -> tuple[str, ...]:
-        if found.carrier is not None and not MANAGED.items() <= labels_of(found.carrier).items():
-            name = self.carrier(found.one)
-            return (f"the Ingress {found.route.namespace}/{name} is not Interlock's: rename or delete it",)
         try:
             _spec(found)
         except Refused as refused:
@@ -117,6 +114,10 @@ class CanaryIngresses:
         if annotations_of(_user(found)).get(CANARY) == "true":
             return (f"{found.where} is a canary Ingress itself: name the one that sends to {found.route.service}",)
         return ()
+
+    def sends_to(self, route: KubernetesRoute, raw: Raw, service: str) -> bool:
+        backends = [look_into(raw, "spec", "defaultBackend"), *(path.get("backend") for _, path in _paths(raw))]
+        return any(look_into(one, "service", "name") == service for one in backends)
 
     def clash(self, found: Found, raw: Raw) -> str:
         """ingress-nginx takes one canary for a path, and which one it takes is chance."""
@@ -130,9 +131,7 @@ class CanaryIngresses:
                 if same
                 else ""
             )
-        backends = [look_into(raw, "spec", "defaultBackend"), *(path.get("backend") for _, path in _paths(raw))]
-        sends = any(look_into(one, "service", "name") == found.route.service for one in backends)
-        return clash_of(found) if sends else ""
+        return clash_of(found) if self.sends_to(found.route, raw, found.route.service) else ""
 
 
 def _user(found: Found) -> Raw:

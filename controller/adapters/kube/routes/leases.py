@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from controller.adapters.kube.api import KubeApi
-from controller.adapters.kube.errors import Exists, Missing
+from controller.adapters.kube.errors import Exists, Foreign, Missing
 from controller.adapters.kube.kinds import LEASE, Raw
-from controller.adapters.kube.routes.patching import annotations_of, look_into
+from controller.adapters.kube.routes.patching import annotations_of, labels_of, look_into
 from controller.adapters.kube.routes.strategy import MANAGED
 from controller.core.model import Application
 from controller.core.targets import KubernetesRoute
@@ -74,10 +74,13 @@ class Leases:
                 held = None
 
     def left_s(self, app: Application, route: KubernetesRoute, release_id: str | None, epoch: int) -> float | None:
-        """None when there is no lease. Asks the cluster unless it was this process that held it last."""
+        """None when there is no lease of ours. Asks the cluster unless it was this process that held it last."""
         held = self.remembered(app, route)
         if held is None or (held.ours, held.release_id, held.epoch) != (True, release_id, epoch):
-            held = self._read(app, route)
+            try:
+                held = self._read(app, route)
+            except Foreign:
+                return None
         return None if held is None else held.left_s(self._clock.now_s())
 
     def remembered(self, app: Application, route: KubernetesRoute) -> Held | None:
@@ -89,11 +92,18 @@ class Leases:
             self._held.pop((route.namespace, app.name), None)
 
     def forget(self, app: Application, route: KubernetesRoute) -> None:
+        """What is not ours stays."""
         self.unremember(app, route)
-        try:
-            self._api.delete(LEASE, route.namespace, name_of(app))
-        except Missing:
-            return
+        for tries_left in reversed(range(TRIES_MAX)):
+            try:
+                version = self._found(app, route)["metadata"]["resourceVersion"]
+                self._api.delete(LEASE, route.namespace, name_of(app), resource_version=version)
+                return
+            except (Missing, Foreign):
+                return
+            except Conflict:
+                if not tries_left:
+                    raise
 
     def rehearse(self, app: Application, route: KubernetesRoute) -> None:
         """Ask the server whether a lease could be made and renewed. Raises what it says against it."""
@@ -103,7 +113,7 @@ class Leases:
         with suppress(Missing):
             self._api.patch(LEASE, route.namespace, name_of(app), {"spec": {}}, dry_run=True)
         with suppress(Missing):
-            self._api.get(LEASE, route.namespace, name_of(app))
+            self._found(app, route)
 
     def _written(self, app: Application, route: KubernetesRoute, before: Held | None, wanted: Held) -> None:
         before = before or self._read(app, route)
@@ -120,10 +130,21 @@ class Leases:
 
     def _read(self, app: Application, route: KubernetesRoute) -> Held | None:
         try:
-            return self._remember(app, route, _decoded(self._api.get(LEASE, route.namespace, name_of(app))))
+            return self._remember(app, route, _decoded(self._found(app, route)))
         except Missing:
             self.unremember(app, route)
             return None
+        except Foreign:
+            self.unremember(app, route)
+            raise
+
+    def _found(self, app: Application, route: KubernetesRoute) -> Raw:
+        """The lease as the server has it. Raises Missing, or Foreign when somebody else has one of its name."""
+        raw = self._api.get(LEASE, route.namespace, name_of(app))
+        if not _labels(app).items() <= labels_of(raw).items():
+            name = f"{route.namespace}/{name_of(app)}"
+            raise Foreign(f"the Lease {name} is not Interlock's, and is left as it is: rename or delete it")
+        return raw
 
     def _remember(self, app: Application, route: KubernetesRoute, held: Held) -> Held:
         with self._lock:
@@ -131,8 +152,7 @@ class Leases:
         return held
 
     def _body(self, app: Application, held: Held) -> Raw:
-        labels = MANAGED | {"interlock.dev/application": app.name}
-        meta = {"name": name_of(app), "labels": labels, "annotations": {EPOCH: str(held.epoch)}}
+        meta = {"name": name_of(app), "labels": _labels(app), "annotations": {EPOCH: str(held.epoch)}}
         spec = {
             "holderIdentity": held.release_id,
             "leaseDurationSeconds": held.lease_s,
@@ -143,6 +163,10 @@ class Leases:
 
 def name_of(app: Application) -> str:
     return f"interlock-{app.name}"
+
+
+def _labels(app: Application) -> dict[str, str]:
+    return MANAGED | {"interlock.dev/application": app.name}
 
 
 def _decoded(raw: Raw) -> Held:

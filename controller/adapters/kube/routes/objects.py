@@ -9,13 +9,22 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from controller.adapters.kube.api import KubeApi
-from controller.adapters.kube.errors import Missing
+from controller.adapters.kube.errors import Foreign, Missing
 from controller.adapters.kube.kinds import ENDPOINT_SLICE, INGRESS, Kind, Raw
 from controller.adapters.kube.routes.kinds import strategies
-from controller.adapters.kube.routes.patching import Change, Steps, annotation_steps, at_content, at_version, objects_in
+from controller.adapters.kube.routes.patching import (
+    Change,
+    Steps,
+    annotation_steps,
+    annotations_of,
+    at_content,
+    at_version,
+    labels_of,
+    objects_in,
+)
 from controller.adapters.kube.routes.record import ROUTE, Record, encode_record, read_record
 from controller.adapters.kube.routes.replicas import SERVICE_LABEL
-from controller.adapters.kube.routes.strategy import Found, Look, Strategy
+from controller.adapters.kube.routes.strategy import MANAGED, Found, Look, Strategy
 from controller.adapters.kube.routes.tries import Tries
 from controller.core.targets import KubernetesRoute, RouteKind, RouteObject
 from controller.ports import Clock, Conflict, Refused, Unavailable, Unknown
@@ -77,11 +86,15 @@ class RouteObjects:
         self._lock = threading.Lock()
         self._last: dict[tuple[str, RouteObject], Record] = {}
 
+    @property
+    def strategies(self) -> Mapping[RouteKind, Strategy]:
+        return self._strategies
+
     def strategy(self, one: RouteObject) -> Strategy:
         return self._strategies[one.kind]
 
     def see(self, route: KubernetesRoute, one: RouteObject, beside: Beside, get: Get | None = None) -> Seen:
-        """``get`` reads single objects, by default from the server. Raises Refused or Unavailable."""
+        """``get`` reads single objects, by default from the server. Raises Refused, Foreign or Unavailable."""
         strategy, get = self.strategy(one), get or self._api.get
         found = Found(route, one, None)
         try:
@@ -90,6 +103,8 @@ class RouteObjects:
             if not strategy.owned:
                 raise Missing(f"{_missing(found)} ({missing})") from missing
             beside = Beside.YES
+        if strategy.owned and found.carrier is not None:
+            _must_be_ours(found, strategy, found.carrier)
         return self._as_seen(replace(found, beside=self._beside(found, beside, get)))
 
     def planned(self, seen: Seen, step: Step) -> Plan | None:
@@ -134,7 +149,7 @@ class RouteObjects:
                 tries.failed(error)
 
     def give_back(self, route: KubernetesRoute, one: RouteObject) -> None:
-        """Nothing of ours is left, all traffic is on stable; done already is done."""
+        """Nothing of ours is left, all traffic is on stable; done already is done, and what is not ours stays."""
         strategy = self.strategy(one)
         tries = Tries(self._clock, self._wait, stops=False)
         while True:
@@ -145,7 +160,7 @@ class RouteObjects:
             except (Conflict, Unknown) as error:
                 tries.failed(error)
                 continue
-            except Missing:
+            except (Missing, Foreign):
                 pass
             break
         with self._lock:
@@ -239,6 +254,16 @@ def must_be(rehearsed: Seen, plan: Plan) -> None:
         raise Refused(
             f"the API server drops part of what {rehearsed.found.where} needs for {plan.weight_pct} %: its definition "
             f"(CRD) is too old for the header, cookie or mirror of this application ({rehearsed.look.differs})"
+        )
+
+
+def _must_be_ours(found: Found, strategy: Strategy, carrier: Raw) -> None:
+    """By its label or, so that whoever strips labels holds up no stop, by our annotation. Raises Foreign."""
+    if not MANAGED.items() <= labels_of(carrier).items() and ROUTE not in annotations_of(carrier):
+        name = f"{found.route.namespace}/{strategy.carrier(found.one)}"
+        raise Foreign(
+            f"the {strategy.kind.name} {name} is not Interlock's, and is left as it is: rename or delete it, since "
+            f"{found.where} needs one of this name"
         )
 
 

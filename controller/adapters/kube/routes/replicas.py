@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from controller.adapters.kube.kinds import ENDPOINT_SLICE, Kind, Raw
 from controller.adapters.kube.routes.patching import Change, annotations_of, labels_of, look_into, objects_in, put
 from controller.adapters.kube.routes.strategy import MANAGED, Found, Look
-from controller.core.targets import RouteObject
+from controller.core.targets import KubernetesRoute, RouteObject
 from controller.ports import Refused
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -88,8 +88,6 @@ class CanaryEndpoints:
         return {"apiVersion": ENDPOINT_SLICE.api_version, "kind": ENDPOINT_SLICE.name, "metadata": meta, **body}
 
     def troubles(self, found: Found, first_pct: int) -> tuple[str, ...]:
-        if found.carrier is not None and labels_of(found.carrier).get(MANAGER_LABEL) != MANAGER:
-            return (f"{found.where} is not Interlock's: rename or delete it",)
         if not _slices(found, found.route.service, any_family=True):
             return (f"the Service {found.route.service} has no endpoints: does it exist, and has it a selector?",)
         try:
@@ -97,6 +95,9 @@ class CanaryEndpoints:
         except Refused as refused:
             return (str(refused),)
         return ()
+
+    def sends_to(self, route: KubernetesRoute, raw: Raw, service: str) -> bool:
+        return False
 
     def clash(self, found: Found, raw: Raw) -> str:
         return ""

@@ -95,6 +95,7 @@ def route_state(results: Sequence[Seen | PortError], lease: LeaseSeen) -> RouteS
         drift_count=sum(one.known.drift for one in seen),
         trouble="; ".join(troubles)[:TEXT_CHARS_MAX],
         unconfirmed="; ".join(one.look.unconfirmed for one in seen if one.look.unconfirmed)[:TEXT_CHARS_MAX],
+        newest_epoch=max(one.known.epoch for one in seen),
     )
 
 

@@ -82,5 +82,8 @@ class Strategy(Protocol):
     def troubles(self, found: Found, first_pct: int) -> tuple[str, ...]:
         """What stands against a canary with ``first_pct``, as far as the object itself shows it."""
 
+    def sends_to(self, route: KubernetesRoute, raw: Raw, service: str) -> bool:
+        """Whether any rule of an object of this kind sends to that Service."""
+
     def clash(self, found: Found, raw: Raw) -> str:
         """Why another object of this kind spoils the canary's share; empty when it does not."""

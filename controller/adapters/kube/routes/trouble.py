@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Missing
-from controller.adapters.kube.kinds import ENDPOINT_SLICE
+from controller.adapters.kube.kinds import ENDPOINT_SLICE, Kind
 from controller.adapters.kube.routes.leases import Leases
 from controller.adapters.kube.routes.objects import Beside, Plan, RouteObjects, Seen, must_be
 from controller.adapters.kube.routes.patching import Change, look_into
 from controller.core.model import Application
-from controller.core.targets import KubernetesRoute, RouteObject
+from controller.core.targets import KubernetesRoute, RouteKind, RouteObject
 from controller.ports import Conflict, Refused
 
 TEXT_CHARS_MAX = 1_000
@@ -30,6 +30,7 @@ class Rehearsal:
         found: list[str] = []
         for one in route.objects:
             found += self._of_one(route, one, app.canary.steps[0])
+        found += self._of_other_kinds(route)
         found += _refusal(lambda: self._leases.rehearse(app, route))
         return "; ".join(dict.fromkeys(found))[:TEXT_CHARS_MAX] or None
 
@@ -67,6 +68,19 @@ class Rehearsal:
             with suppress(Missing):  # whoever may not patch hears that first
                 self._api.patch(strategy.kind, namespace, name, {"metadata": {}}, dry_run=True)
 
+    def _of_other_kinds(self, route: KubernetesRoute) -> list[str]:
+        """Routes of kinds that this one is not made of, and that send to stable's Service past it."""
+        kinds = {one.kind for one in route.objects}
+        if RouteKind.ENDPOINT_SLICE in kinds:
+            return []
+        found: list[str] = []
+        for strategy in (one for kind, one in self._objects.strategies.items() if kind not in kinds):
+            with suppress(Refused):  # neither served nor allowed to be listed: nothing to see
+                for raw in self._api.list(strategy.kind, route.namespace).items:
+                    if strategy.sends_to(route, raw, route.service):
+                        found.append(_past(strategy.kind, route, str(look_into(raw, "metadata", "name"))))
+        return found
+
     def _alone(self, seen: Seen) -> None:
         """Raises Refused when another object sends to stable's Service too."""
         strategy, route = self._objects.strategy(seen.found.one), seen.found.route
@@ -78,6 +92,13 @@ class Rehearsal:
             name = str(look_into(raw, "metadata", "name"))
             if name not in ours and (clash := strategy.clash(seen.found, raw)):
                 raise Refused(f"{strategy.kind.name} {route.namespace}/{name} {clash}")
+
+
+def _past(kind: Kind, route: KubernetesRoute, name: str) -> str:
+    return (
+        f"{kind.name} {route.namespace}/{name} sends to the Service {route.service} too, past {route.label}, and its "
+        "requests would never reach the canary: let it send elsewhere"
+    )
 
 
 def _refusal(ask: Callable[[], None]) -> list[str]:

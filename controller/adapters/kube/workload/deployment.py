@@ -27,6 +27,9 @@ from controller.ports import Clock, Conflict, Fenced, PortError
 CHECK_EVERY_S = 30.0
 """How often a canary's Service and copies are looked after while its size stays. A lost one comes back within this."""
 
+NOT_ASKED = "this controller has not asked for it yet, which its next look does"
+"""After a restart too: another leader may have left a canary that it could not size."""
+
 
 class Made(Protocol):
     """A watch over the Deployments that are ours; see controller.adapters.kube.watching.Cache."""
@@ -47,12 +50,14 @@ class DeploymentWorkload:
         templates, services, copies = Templates(api), Services(api), Copies(api)
         self._stable_moves = StableMoves(api, templates, copies)
         self._canary_moves = CanaryMoves(api, templates, services, copies)
-        self._adopting = Adopting(api)
+        self._adopting = Adopting(api, clock)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)
         self._lock = threading.Lock()
         self._checked_s: dict[str, float] = {}
         self._troubles: dict[tuple[str, Role], str] = {}
+        self._unsized: dict[str, str] = {}
+        self._sized: dict[str, int] = {}
 
     def resolve(self, app: Application, version: str) -> str:
         return self._asking.resolve(app, version)
@@ -68,7 +73,8 @@ class DeploymentWorkload:
         sight = self._reader.whole(app)
         with self._lock:
             stable, canary = (self._troubles.get((app.name, role), "") for role in (Role.STABLE, Role.CANARY))
-        return stable_state(sight, stable), canary_state(sight, canary)
+            unsized, asked = self._unsized.get(app.name, NOT_ASKED), self._sized.get(app.name, 0)
+        return stable_state(sight, stable), canary_state(sight, canary, unsized, asked)
 
     def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         if role is Role.CANARY and version is None and self._known_gone(app):
@@ -98,7 +104,8 @@ class DeploymentWorkload:
         self._reader.forget(app.name)
         self._adopting.forget(app)
         with self._lock:
-            self._checked_s.pop(app.name, None)
+            for kept in (self._checked_s, self._unsized, self._sized):
+                kept.pop(app.name, None)
             for role in Role:
                 self._troubles.pop((app.name, role), None)
 
@@ -119,15 +126,27 @@ class DeploymentWorkload:
             one.kind is RouteKind.ENDPOINT_SLICE for one in app.router.objects
         )
 
+        replicas = 0
+
         def move(sight: Sight) -> bool:
+            nonlocal replicas
             replicas = canary_replicas(_measured(sight), share_pct, by_endpoints)
             return self._canary_moves.toward(sight, version, epoch, replicas, self._check_is_due(app.name))
 
-        self._twice(app, move)
+        try:
+            self._twice(app, move)
+        except PortError as error:
+            with self._lock:
+                self._unsized[app.name] = str(error)
+            raise
         with self._lock:
             self._checked_s.setdefault(app.name, self._clock.monotonic_s())
+            self._unsized[app.name], self._sized[app.name] = "", replicas
 
     def _remove_canary(self, app: Application, epoch: int) -> None:
+        with self._lock:
+            self._unsized.pop(app.name, None)
+            self._sized.pop(app.name, None)
         try:
             self._canary_moves.away(self._reader.canary_alone(app), epoch)
         except Conflict:

@@ -200,7 +200,8 @@ def _paused(sight: Sight) -> str:
     return f"the Deployment {sight.guarded.name} is paused (spec.paused), so that nothing rolls: resume it"
 
 
-def canary_state(sight: Sight, trouble: str = "") -> RoleState:
+def canary_state(sight: Sight, trouble: str = "", unsized: str = "", asked: int = 0) -> RoleState:
+    """``asked`` is how many instances were asked for last; ``unsized`` is why they could not be."""
     canary, records = sight.ours, sight.records
     sets = {one.uid: one for one in sight.sets_of(canary)}
     pods = [one for one in sight.pods if one.application == sight.application and one.counts]
@@ -222,7 +223,15 @@ def canary_state(sight: Sight, trouble: str = "") -> RoleState:
         running=running,
         ready=ready,
         note=joined(told(troubles), changed, trouble),
+        unsized=unsized or _short(canary, asked),
     )
+
+
+def _short(canary: Deployed | None, asked: int) -> str:
+    """Somebody took instances away after they were asked for."""
+    if canary is None or canary.replicas >= asked:
+        return ""
+    return f"{asked} instances were asked for, and the Deployment {canary.name} was set to {canary.replicas}"
 
 
 def _counts(

@@ -48,6 +48,8 @@ CASES = (
         path=".github/workflows/ci.yml",
         reversibility=KEPT,
     ),
+    case("a file nobody named", "G3", "file.write", STAGING, reversibility=KEPT),
+    case("a firewall, and nobody says how", "G3", "cloud.firewall", STAGING),
     case("a shell", "G3", "shell.exec", command="make"),
     case("a tool nobody registered", "G3", "new.tool", {"tier": "dev"}, sandboxed=True, args={"x": 1}),
     case("a database that switches over as exercised", "G2", "db.failover", reversibility=EXERCISED),
