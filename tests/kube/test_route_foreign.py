@@ -11,7 +11,7 @@ from controller.core.model import Mark
 from controller.ports import Refused
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.raw import Raw
-from tests.kube.route_kits import KITS, Nginx, Replicas
+from tests.kube.route_kits import CANARY, KITS, ROUTE, STABLE, Istio, Nginx, Replicas
 from tests.kube.route_stage import ABORT, KILL, RouteStage, staged
 
 THEIR_LABELS = {"app.kubernetes.io/managed-by": "Helm"}
@@ -82,6 +82,60 @@ def test_ours_whose_labels_somebody_stripped_is_still_stopped_and_taken_away(own
     assert own.share_pct == 0
     own.router.forget(own.app)
     assert own.cluster.find(own.kit.plural, own.kit.carrier) is None
+
+
+@pytest.mark.parametrize(
+    ("mirror_pct", "share"),
+    [(None, {}), (None, {"percent": 20}), (20, {}), (20, {"percent": 5}), (100, {"percent": 5})],
+)
+def test_a_mirror_to_the_canary_that_is_the_users_own_stays(
+    cluster: Cluster, mirror_pct: int | None, share: dict[str, int]
+) -> None:
+    """Ours, if any, comes behind it and goes alone."""
+    with staged(cluster, KITS[0]) as stage:
+        backend = {"group": "", "kind": "Service", "name": CANARY, "port": 80}
+        own = {"type": "RequestMirror", "requestMirror": {"backendRef": backend, **share}}
+        rules = stage.user()["spec"]["rules"]
+        rules[1]["filters"].append(own)
+        cluster.patch("httproutes", STABLE, {"spec": {"rules": rules}})
+        before = stage.user()["spec"]["rules"][1]["filters"]
+        stage.app = stage.with_route(mirror_pct=mirror_pct)
+        for stop in (lambda: stage.router.lower(stage.app, ABORT, 1), lambda: stage.router.forget(stage.app)):
+            stage.at(10)
+            filters = stage.user()["spec"]["rules"][1]["filters"]
+            assert filters[: len(before)] == before
+            assert len(filters) == len(before) + (1 if mirror_pct else 0)
+            assert stage.router.read(stage.app).trouble == ""
+            stop()
+            assert stage.user()["spec"]["rules"][1]["filters"] == before
+
+
+@pytest.mark.parametrize("stripped", [False, True], ids=["noted", "annotation gone"])
+def test_a_mirror_of_ours_goes_though_the_application_or_the_annotation_changed(
+    cluster: Cluster, stripped: bool
+) -> None:
+    with staged(cluster, KITS[0]) as stage:
+        before = stage.user()["spec"]["rules"][1]["filters"]
+        stage.app = stage.with_route(mirror_pct=20)
+        stage.at(10)
+        if stripped:
+            cluster.patch("httproutes", STABLE, {"metadata": {"annotations": {ROUTE: None}}})
+        else:
+            stage.app = stage.with_route(mirror_pct=None)
+        stage.router.lower(stage.app, ABORT, 1)
+        assert stage.user()["spec"]["rules"][1]["filters"] == before
+
+
+def test_a_virtual_services_own_mirror_to_the_canary_stays(cluster: Cluster) -> None:
+    with staged(cluster, Istio()) as stage:
+        http = stage.user()["spec"]["http"]
+        http[1] |= {"mirror": {"host": CANARY}, "mirrorPercentage": {"value": 5}}
+        cluster.patch("virtualservices", STABLE, {"spec": {"http": http}})
+        stage.at(10)
+        stage.router.lower(stage.app, ABORT, 1)
+        stage.router.forget(stage.app)
+        after = stage.user()["spec"]["http"][1]
+        assert (after["mirror"], after["mirrorPercentage"]) == ({"host": CANARY}, {"value": 5})
 
 
 def test_a_lease_of_our_name_that_is_somebody_elses_keeps_the_weight_at_0_and_stays(cluster: Cluster) -> None:

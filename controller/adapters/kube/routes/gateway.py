@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.adapters.kube.kinds import GRPC_ROUTE, HTTP_ROUTE, Kind, Raw
-from controller.adapters.kube.routes.patching import Steps, among, covers, drop, look_into, objects_in, pointer, put
+from controller.adapters.kube.routes.patching import (
+    Steps,
+    among,
+    covers,
+    drop,
+    look_into,
+    objects_in,
+    pointer,
+    put,
+)
+from controller.adapters.kube.routes.record import mirror_written_pct, read_record
 from controller.adapters.kube.routes.splits import Split, split_of
 from controller.adapters.kube.routes.strategy import RULE_PREFIX, Found
 from controller.adapters.kube.routes.weighted import WeightedLists, cookie_pattern
@@ -57,7 +67,7 @@ class GatewayRoutes(WeightedLists):
         copies: list[tuple[int, Raw]] = []
         for one in _managed(found):
             mirrors = [_mirror(one.split.partner, route.mirror_pct)] if weight_pct and route.mirror_pct else []
-            inner += _filter_steps(route, one, mirrors)
+            inner += _filter_steps(found, one, mirrors)
             if weight_pct:
                 copies += [(one.place, copy) for copy in self._copies(route, one)]
         return inner + among(RULES, rules, [_is_ours(rule) for rule in rules], copies)
@@ -158,11 +168,25 @@ def _mirrors_canary(one: Raw, route: KubernetesRoute) -> bool:
     return _is(look_into(one, "requestMirror", "backendRef"), route, route.canary_service)
 
 
-def _filter_steps(route: KubernetesRoute, one: Managed, mirrors: list[Raw]) -> Steps:
+def _our_mirrors(found: Found, one: Managed, filters: list[Raw]) -> list[int]:
+    """The places of mirrors as we write them. While the canary has a weight, one that a hand changed is ours as well,
+    so that no stop leaves it there: then the last one, since ours stands behind the user's."""
+    written_pct = mirror_written_pct(found.carrier, found.route)
+    if not written_pct:
+        return []
+    wanted = _mirror(one.split.partner, written_pct)
+    to_canary = [place for place, each in enumerate(filters) if _mirrors_canary(each, found.route)]
+    same = [place for place in to_canary if covers(wanted, filters[place]) and covers(filters[place], wanted)]
+    record = read_record(found.carrier) if found.carrier is not None else None
+    noted = record is not None and record.mirror_pct is not None and record.weight_pct > 0
+    return same or (to_canary[-1:] if noted else [])
+
+
+def _filter_steps(found: Found, one: Managed, mirrors: list[Raw]) -> Steps:
     """Ours stands behind the user's filters, and leaves no empty list behind."""
     path = f"{RULES}/{one.place}/filters"
     filters = objects_in(one.rule, "filters")
-    ours = [place for place, each in enumerate(filters) if _mirrors_canary(each, route)]
+    ours = _our_mirrors(found, one, filters)
     if covers(mirrors, [filters[place] for place in ours]):
         return []
     if not filters:

@@ -8,6 +8,7 @@ from typing import Any
 
 from controller.adapters.kube.kinds import VIRTUAL_SERVICE, Kind, Raw
 from controller.adapters.kube.routes.patching import Steps, among, look_into, objects_in
+from controller.adapters.kube.routes.record import mirror_written_pct
 from controller.adapters.kube.routes.splits import WHOLE, Split, split_of
 from controller.adapters.kube.routes.strategy import RULE_PREFIX, Found
 from controller.adapters.kube.routes.weighted import WeightedLists, cookie_pattern, field_steps
@@ -152,7 +153,8 @@ def _narrowed(match: Raw, header: str, value: Raw) -> Raw | None:
 def _mirror_steps(found: Found, one: Managed, mirror_pct: int) -> Steps:
     """Raises Refused where the user mirrors already: a route has room for one."""
     have, share = one.rule.get("mirror"), one.rule.get("mirrorPercentage")
-    ours = is_host(look_into(have, "host"), found.route.canary_service, found.route.namespace)
+    to_canary = is_host(look_into(have, "host"), found.route.canary_service, found.route.namespace)
+    ours = to_canary and bool(mirror_written_pct(found.carrier, found.route))
     if mirror_pct and (objects_in(one.rule, "mirrors") or (have and not ours)):
         raise Refused(f"{one.split.where} mirrors its requests already: remove that, or router.istio.mirror")
     if not mirror_pct:

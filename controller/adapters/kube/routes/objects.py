@@ -116,6 +116,7 @@ class RouteObjects:
         change = Change()
         if weight_pct is not None and found.carrier is not None:
             change = strategy.shift(found, weight_pct, step.take)
+            after = with_mirror(after, found.route, weight_pct)
         moved = found.carrier is None or change.steps or annotation_steps(found.carrier, change.annotations)
         if seen.record is not None and seen.look.edited and weight_pct is not None and moved:
             after = replace(after, drift=record.drift + 1, revision=max(after.revision, record.revision + 1))
@@ -219,7 +220,8 @@ class RouteObjects:
         with self._lock:
             last = self._last.get((found.route.namespace, found.one))
         if last is not None:
-            return Record(revision=last.revision, halts=last.halts, drift=last.drift + 1, found=last.found)
+            kept = replace(Record(), found=last.found, mirror_pct=last.mirror_pct)
+            return replace(kept, revision=last.revision, halts=last.halts, drift=last.drift + 1)
         return Record(found=self.strategy(found.one).as_found(found) if found.carrier is not None else ())
 
     def _sent(self, plan: Plan, narrow: bool) -> Seen:
@@ -246,6 +248,11 @@ def _found_done(seen: Seen, sent: Plan, tries: Tries) -> Seen:
         return seen
     assert tries.unknown is not None, "only a write can be unknown"
     raise tries.unknown
+
+
+def with_mirror(record: Record, route: KubernetesRoute, weight_pct: int) -> Record:
+    """With a note of the mirror that is written beside the weight, if one is."""
+    return replace(record, mirror_pct=route.mirror_pct) if weight_pct and route.mirror_pct else record
 
 
 def must_be(rehearsed: Seen, plan: Plan) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from controller.adapters.kube.kinds import Raw
 from controller.adapters.kube.routes.patching import annotations_of
 from controller.core.model import Mark
+from controller.core.targets import KubernetesRoute
 from controller.guard.core import accept
 from controller.guard.model import LOST_ID, Claim, Deny, Halt, Lower, Names, Renew, Route, RouteRequest, Unhalt, World
 from controller.guard.model import Write as GuardWrite
@@ -36,7 +37,7 @@ class Record:
     """``found`` is how each of the object's splits was before us: stable's weight, and whether the canary was there.
 
     ``canary`` is the Service whose share the weight is: admission policies read it here, so that a stop holds whatever
-    it is called.
+    it is called. ``mirror_pct`` is the share of the mirror that we wrote last; None: we never wrote one.
     """
 
     epoch: int = 0
@@ -48,6 +49,7 @@ class Record:
     drift: int = 0
     found: tuple[tuple[int | None, bool], ...] = ()
     canary: str = ""
+    mirror_pct: int | None = None
 
     @property
     def lost(self) -> bool:
@@ -67,6 +69,13 @@ def read_record(raw: Raw) -> Record | None:
         return Record(halts=(Mark(None, "state_lost", why, LOST_ID),))
 
 
+def mirror_written_pct(carrier: Raw | None, route: KubernetesRoute) -> int | None:
+    """The share that a mirror of ours in an object has, also in an old copy of it that was put back; None: whatever
+    mirrors there is a user's. Where nothing was noted it can only be what the application asks for."""
+    record = read_record(carrier) if carrier is not None else None
+    return route.mirror_pct if record is None or record.mirror_pct is None else record.mirror_pct
+
+
 def encode_record(record: Record) -> str:
     body: dict[str, Any] = {
         "epoch": record.epoch,
@@ -79,6 +88,8 @@ def encode_record(record: Record) -> str:
     }
     if record.canary:
         body["canary"] = record.canary
+    if record.mirror_pct is not None:
+        body["mirror_pct"] = record.mirror_pct
     if record.found:
         body["found"] = [list(one) for one in record.found]
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
@@ -101,6 +112,7 @@ def _decoded(body: Any) -> Record:
         drift=_count(body["drift"]),
         found=tuple(_before(one) for one in body.get("found", ())),
         canary=canary,
+        mirror_pct=None if body.get("mirror_pct") is None else _count(body["mirror_pct"]),
     )
 
 

@@ -11,7 +11,7 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Missing
 from controller.adapters.kube.kinds import ENDPOINT_SLICE, Kind
 from controller.adapters.kube.routes.leases import Leases
-from controller.adapters.kube.routes.objects import Beside, Plan, RouteObjects, Seen, must_be
+from controller.adapters.kube.routes.objects import Beside, Plan, RouteObjects, Seen, must_be, with_mirror
 from controller.adapters.kube.routes.patching import Change, look_into
 from controller.core.model import Application
 from controller.core.targets import KubernetesRoute, RouteKind, RouteObject
@@ -61,7 +61,8 @@ class Rehearsal:
         strategy, carrier = self._objects.strategy(seen.found.one), seen.found.carrier
         weight_pct = 0 if strategy.owned else first_pct
         change = strategy.shift(seen.found, weight_pct, take=True) if carrier is not None else Change()
-        plan = Plan(seen, replace(seen.known, weight_pct=weight_pct), change, weight_pct)
+        record = with_mirror(replace(seen.known, weight_pct=weight_pct), seen.found.route, weight_pct)
+        plan = Plan(seen, record, change, weight_pct)
         must_be(self._objects.rehearse(plan), plan)
         if carrier is None:
             name, namespace = strategy.carrier(seen.found.one), seen.found.route.namespace
