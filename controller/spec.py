@@ -33,7 +33,6 @@ from controller.spec_kubernetes import (
     target_document,
 )
 
-
 SENTENCE_CHARS_MAX = 2_000
 """Enough to name every word that a field may have; more is somebody's input given back."""
 
