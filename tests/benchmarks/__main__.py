@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import bench_grading, bench_kill, bench_loop, bench_memory, bench_store
+from tests.benchmarks import bench_grading, bench_kill, bench_loop, bench_memory, bench_route, bench_store
 
 BENCHES: tuple[tuple[str, str, Callable[[], Mapping[str, object]]], ...] = (
     (
@@ -21,6 +21,7 @@ BENCHES: tuple[tuple[str, str, Callable[[], Mapping[str, object]]], ...] = (
     ("guard", "the guard alone: a kill and a weight write, beside a bare write of HAProxy's socket", bench_kill.run),
     ("store", "a durable commit beside bare SQLite (aim: ratio < 3)", bench_store.run),
     ("grading", "grading one step, beside a bare digest of it (aim: p99 < 1 ms)", bench_grading.run),
+    ("route", "a decision to a route of a cluster, beside a bare read and patch (aim: p99 < 500 ms)", bench_route.run),
     ("memory", "an idle controller and its guard", bench_memory.run),
 )
 
