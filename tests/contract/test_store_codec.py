@@ -119,3 +119,14 @@ def test_a_settled_draft_has_the_hash_of_the_one_it_was_made_of(time_s: float, f
     assert link(1, GENESIS, once).hash == link(1, GENESIS, draft).hash
     assert settled(once) == once
     assert once.numbers == figures
+
+
+def test_an_application_read_twice_is_decoded_once_and_a_changed_text_anew() -> None:
+    codecs = Codecs()
+    text = codecs.application.encode(StoredApplication(an_application()), "a")
+    first = codecs.application.decode(FORMAT, text, "a")
+    assert codecs.application.decode(FORMAT, str(text.encode(), "utf-8"), "a") is first
+    other = text.replace('"deleted":false', '"deleted":true')
+    assert codecs.application.decode(FORMAT, other, "a") == replace(first, deleted=True)
+    with pytest.raises(Corrupt, match="format 99"):
+        codecs.application.decode(99, text, "a")

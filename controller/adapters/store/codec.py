@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of one stored JSON text. A release with all its evidence takes some 10 KB; more is a runaway, not a release."""
+
+REMEMBERED_MAX = 4096
+"""Texts of applications whose value is kept. One takes some 10 KB."""
 
 _SCALARS = frozenset({int, float, str, bool, type(None)})
 
@@ -81,12 +85,23 @@ def _first_trouble(error: Exception) -> str:
     return f"not a text: {type(error).__name__}"
 
 
+class RememberingCodec(Codec[T]):
+    """For what is read far more often than it changes: the same text gives the same frozen value, decoded once."""
+
+    def __init__(self, kind: type[T], table: str) -> None:
+        super().__init__(kind, table)
+        self._decoded = lru_cache(REMEMBERED_MAX)(super().decode)
+
+    def decode(self, stored_format: object, text: str, key: str) -> T:
+        return self._decoded(stored_format, text, key)
+
+
 class Codecs:
     """All codecs of the store, built once: building them takes tens of milliseconds, using them microseconds."""
 
     def __init__(self) -> None:
         self.release = Codec(Release, "releases")
-        self.application = Codec(StoredApplication, "applications")
+        self.application = RememberingCodec(StoredApplication, "applications")
         self.engagement = Codec(Engagement, "kills")
         self.message = Codec(Message, "outbox")
 

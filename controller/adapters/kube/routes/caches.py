@@ -43,13 +43,16 @@ class RouteCaches:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Raw:
         """The object, from the watch or else from the server. Raises what the server says."""
+        kept = self.told(kind, namespace, name)
+        if kept is None:
+            return self._api.get(kind, namespace, name)
+        found: Raw = json.loads(kept)
+        return found
+
+    def told(self, kind: Kind, namespace: str, name: str) -> bytes | None:
+        """The object as the watch told of it, the same bytes until it tells of a change; None when it cannot tell."""
         cache = self._cache(kind, namespace)
-        if cache is not None and cache.fresh():
-            kept = cache.get(namespace, name)
-            if kept is not None:
-                found: Raw = json.loads(kept)
-                return found
-        return self._api.get(kind, namespace, name)
+        return cache.get(namespace, name) if cache is not None and cache.fresh() else None
 
     def wait(self, kind: Kind, namespace: str, timeout_s: float) -> bool:
         """Until the kind was listed; False when that took too long."""

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.routes.caches import RouteCaches
 from controller.adapters.kube.routes.leases import Leases
-from controller.adapters.kube.routes.objects import Beside, RouteObjects, Seen, Step
+from controller.adapters.kube.routes.objects import Beside, Get, RouteObjects, Seen, Step
 from controller.adapters.kube.routes.record import Record, claimed, halted, lowered, renewed, unhalted, written
 from controller.adapters.kube.routes.state import (
     LeaseSeen,
@@ -28,6 +29,7 @@ from controller.adapters.kube.routes.state import (
     route_state,
     weight_of,
 )
+from controller.adapters.kube.routes.told import Told
 from controller.adapters.kube.routes.trouble import Rehearsal
 from controller.core.model import Application, Mark, RouteState
 from controller.core.targets import KubernetesRoute, RouteObject
@@ -51,17 +53,23 @@ class KubeRouter:
         self._objects = RouteObjects(api, clock, wait)
         self._leases = Leases(api, clock)
         self._clock, self._caches = clock, caches
-        self._rehearsal = Rehearsal(api, self._objects, self._leases)
+        self._told = Told()
+        self._rehearsal = Rehearsal(api, SharedLists(api, clock), self._objects, self._leases)
 
     def read(self, app: Application, hint: bool = False) -> RouteState:
         route = route_of(app)
         if hint and self._caches is not None:
-            get = self._caches.get
-            results = self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY, get))
-            if not weight_of([one for one in results if isinstance(one, Seen)]):
-                return route_state(results, NO_LEASE)
+            told = self._told.of(self._caches, app.name, route, self._as_told)
+            if told is not None:
+                return told
         results = self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY))
         return route_state(results, self._lease(app, route, results))
+
+    def _as_told(self, route: KubernetesRoute, get: Get) -> RouteState | None:
+        """By ``get`` alone; None for a route with a weight, whose lease the watches do not know."""
+        results = self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY, get))
+        busy = weight_of([one for one in results if isinstance(one, Seen)])
+        return None if busy else route_state(results, NO_LEASE)
 
     def claim(self, app: Application, epoch: int) -> RouteState:
         route = route_of(app)
@@ -125,6 +133,7 @@ class KubeRouter:
         route = route_of(app)
         raise_worst(self._each(route, lambda one: self._objects.give_back(route, one)))
         self._leases.forget(app, route)
+        self._told.forget(app.name)
 
     def trouble(self, app: Application) -> str | None:
         """What stands against a canary on this route, in words for whoever registered it; None when nothing does.

@@ -10,6 +10,7 @@ from dataclasses import replace
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Missing
 from controller.adapters.kube.kinds import ENDPOINT_SLICE, Kind
+from controller.adapters.kube.lists import SharedLists, bare
 from controller.adapters.kube.routes.leases import Leases
 from controller.adapters.kube.routes.objects import Beside, Plan, RouteObjects, Seen, must_be, with_mirror
 from controller.adapters.kube.routes.patching import Change, look_into
@@ -22,8 +23,8 @@ TRIES_MAX = 5
 
 
 class Rehearsal:
-    def __init__(self, api: KubeApi, objects: RouteObjects, leases: Leases) -> None:
-        self._api, self._objects, self._leases = api, objects, leases
+    def __init__(self, api: KubeApi, lists: SharedLists, objects: RouteObjects, leases: Leases) -> None:
+        self._api, self._lists, self._objects, self._leases = api, lists, objects, leases
 
     def trouble(self, app: Application, route: KubernetesRoute) -> str | None:
         """Every trouble in one text, or None. Raises Unavailable when the cluster cannot be asked."""
@@ -77,8 +78,9 @@ class Rehearsal:
         found: list[str] = []
         for strategy in (one for kind, one in self._objects.strategies.items() if kind not in kinds):
             with suppress(Refused):  # neither served nor allowed to be listed: nothing to see
-                for raw in self._api.list(strategy.kind, route.namespace).items:
+                for raw in self._lists.of(strategy.kind, route.namespace, bare):
                     if strategy.sends_to(route, raw, route.service):
+                        self._lists.forget(strategy.kind, route.namespace)
                         found.append(_past(strategy.kind, route, str(look_into(raw, "metadata", "name"))))
         return found
 
@@ -89,9 +91,10 @@ class Rehearsal:
             return
         ours = {one.name for one in route.objects if one.kind is seen.found.one.kind}
         ours |= {strategy.carrier(one) for one in route.objects if one.kind is seen.found.one.kind}
-        for raw in self._api.list(strategy.kind, route.namespace).items:
+        for raw in self._lists.of(strategy.kind, route.namespace, bare):
             name = str(look_into(raw, "metadata", "name"))
             if name not in ours and (clash := strategy.clash(seen.found, raw)):
+                self._lists.forget(strategy.kind, route.namespace)
                 raise Refused(f"{strategy.kind.name} {route.namespace}/{name} {clash}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Missing
 from controller.adapters.kube.kinds import DEPLOYMENT, Raw
+from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.workload.canary import canary_deployment, canary_template, label_changes, notes_of
 from controller.adapters.kube.workload.copies import Copies
 from controller.adapters.kube.workload.names import EPOCH, PROMOTED, TEMPLATE
@@ -25,8 +26,11 @@ REPLICAS_PATH = "/spec/replicas"
 
 
 class CanaryMoves:
-    def __init__(self, api: KubeApi, templates: Templates, services: Services, copies: Copies) -> None:
-        self._api, self._templates, self._services, self._copies = api, templates, services, copies
+    def __init__(
+        self, api: KubeApi, lists: SharedLists, templates: Templates, services: Services, copies: Copies
+    ) -> None:
+        self._api, self._lists = api, lists
+        self._templates, self._services, self._copies = templates, services, copies
 
     def toward(self, sight: Sight, version: str, epoch: int, replicas: int, check: bool) -> bool:
         """One move toward ``replicas`` instances of ``version``; True when something was written. Raises a PortError.
@@ -90,7 +94,7 @@ class CanaryMoves:
         self._templates.keep(target.namespace, sight.application, stable, old)
         self._templates.keep(target.namespace, sight.application, kept, template)
         made = Made(kept, epoch, labels, copies)
-        autoscaled = autoscaler_of(self._api, guarded) is not None
+        autoscaled = autoscaler_of(self._lists, guarded) is not None
         notes = notes_of(Started(stable, guarded.replicas, guarded.ready, autoscaled), made)
         pods = canary_template(sight.application, template, made)
         body = canary_deployment(target.canary_name, guarded, sight.application, pods, notes)

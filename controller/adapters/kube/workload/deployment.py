@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analysis.model import Role
 from controller.adapters.kube.api import KubeApi
+from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.workload.adopting import Adopting
 from controller.adapters.kube.workload.asking import Asking
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
@@ -47,9 +48,10 @@ class DeploymentWorkload:
     ) -> None:
         self._clock, self._made = clock, made
         self._reader = Reader(api, clock)
-        templates, services, copies = Templates(api), Services(api), Copies(api)
-        self._stable_moves = StableMoves(api, templates, copies)
-        self._canary_moves = CanaryMoves(api, templates, services, copies)
+        lists = SharedLists(api, clock)
+        templates, services, copies = Templates(api), Services(api, lists), Copies(api)
+        self._stable_moves = StableMoves(api, lists, templates, copies)
+        self._canary_moves = CanaryMoves(api, lists, templates, services, copies)
         self._adopting = Adopting(api, clock)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)

@@ -3,9 +3,12 @@ others, none of which may choose the canary's pods."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Exists, Missing
 from controller.adapters.kube.kinds import PDB, SERVICE, Raw
+from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.workload.canary import canary_service, service_patch
 from controller.adapters.kube.workload.names import belongs_to, selector_text
 from controller.adapters.kube.workload.seen import Deployed
@@ -15,9 +18,18 @@ from controller.core.targets import KubernetesTarget
 from controller.ports import Refused
 
 
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A Service as far as it chooses pods."""
+
+    name: str
+    selector: dict[str, str]
+    labels: dict[str, str]
+
+
 class Services:
-    def __init__(self, api: KubeApi) -> None:
-        self._api = api
+    def __init__(self, api: KubeApi, lists: SharedLists) -> None:
+        self._api, self._lists = api, lists
 
     def stable(self, target: KubernetesTarget, guarded: Deployed) -> Raw:
         """Stable's Service. Raises Refused when it is not there, or does not choose the Deployment's pods."""
@@ -33,29 +45,24 @@ class Services:
         namespace, guarded = sight.target.namespace, sight.guarded
         found = [Selector(f"the Deployment {guarded.name}", guarded.selector)]
         found += [
-            Selector(f"the Service {name_of(raw)}", of_map(selector))
-            for raw in self._api.list(SERVICE, namespace).items
-            if (selector := chooses(raw)) and not belongs_to(labels_of(raw), sight.application)
+            Selector(f"the Service {one.name}", of_map(one.selector))
+            for one in self._lists.of(SERVICE, namespace, choosing)
+            if one.selector and not belongs_to(one.labels, sight.application)
         ]
-        for raw in self._api.list(PDB, namespace).items:
-            # None chooses nothing, {} everything.
-            if (guards := (raw.get("spec") or {}).get("selector")) is not None:
-                found.append(Selector(f"the PodDisruptionBudget {name_of(raw)}", guards))
-        return found
+        # None chooses nothing, {} everything.
+        budgets = self._lists.of(PDB, namespace, guarding)
+        return found + [Selector(f"the PodDisruptionBudget {name}", raw) for name, raw in budgets if raw is not None]
 
     def keep(self, sight: Sight, canary: Deployed) -> None:
         """Make or correct the canary's Service. Raises Refused when another one chooses the canary's pods."""
         assert sight.guarded is not None
-        target, known = sight.target, self._api.list(SERVICE, sight.target.namespace).items
-        by_name = {name_of(raw): raw for raw in known}
-        if target.service not in by_name:
-            raise Refused(missing(target))
-        stable, have = require_chosen(by_name[target.service], sight.guarded), by_name.get(target.canary_name)
-        for raw in known:
-            selector = chooses(raw)
-            if raw is not have and selector and matches(of_map(selector), canary.pod_labels):
+        target = sight.target
+        stable, have = self.stable(target, sight.guarded), self._found(target)
+        for one in self._lists.of(SERVICE, target.namespace, choosing):
+            if one.name != target.canary_name and one.selector and matches(of_map(one.selector), canary.pod_labels):
+                self._lists.forget(SERVICE, target.namespace)
                 raise Refused(
-                    f"the Service {name_of(raw)} chooses the canary's pods by {selector_text(selector)}: it sends them "
+                    f"the Service {one.name} chooses the canary's pods by {selector_text(one.selector)}: it sends them "
                     "traffic past the weight; narrow its selector"
                 )
         if have is None:
@@ -66,6 +73,12 @@ class Services:
         patch = service_patch(have, stable, sight.application)
         if patch is not None:
             self._api.patch(SERVICE, canary.namespace, target.canary_name, patch)
+
+    def _found(self, target: KubernetesTarget) -> Raw | None:
+        try:
+            return self._api.get(SERVICE, target.namespace, target.canary_name)
+        except Missing:
+            return None
 
     def _create(self, body: Raw, namespace: str) -> None:
         try:
@@ -95,6 +108,14 @@ def require_chosen(service: Raw, guarded: Deployed) -> Raw:
             f"have {selector_text(guarded.pod_labels)}: name the Service in front of the Deployment"
         )
     return service
+
+
+def choosing(service: Raw) -> Choosing:
+    return Choosing(name_of(service), chooses(service), labels_of(service))
+
+
+def guarding(budget: Raw) -> tuple[str, Raw | None]:
+    return name_of(budget), (budget.get("spec") or {}).get("selector")
 
 
 def chooses(service: Raw) -> dict[str, str]:

@@ -3,10 +3,12 @@ writes nothing over a change that was not seen."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from controller.adapters.kube.api import KubeApi
-from controller.adapters.kube.kinds import DEPLOYMENT, HPA
+from controller.adapters.kube.kinds import DEPLOYMENT, HPA, Raw
+from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.workload.copies import Copies
 from controller.adapters.kube.workload.guarding import Move, is_way_back, next_move
 from controller.adapters.kube.workload.names import EPOCH, PROMOTED, PROMOTION, RAISED
@@ -22,9 +24,19 @@ from controller.ports import Fenced, Refused
 TEMPLATE_PATH, PAUSED_PATH = "/spec/template", "/spec/paused"
 
 
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """A HorizontalPodAutoscaler: what it scales, and to how many at most (0: it does not say)."""
+
+    name: str
+    kind: str
+    aim: str
+    most: int
+
+
 class StableMoves:
-    def __init__(self, api: KubeApi, templates: Templates, copies: Copies) -> None:
-        self._api, self._templates, self._copies = api, templates, copies
+    def __init__(self, api: KubeApi, lists: SharedLists, templates: Templates, copies: Copies) -> None:
+        self._api, self._lists, self._templates, self._copies = api, lists, templates, copies
 
     def toward(self, sight: Sight, version: str, epoch: int) -> bool:
         """One move toward ``version``; True when something was written. Raises a PortError."""
@@ -84,7 +96,7 @@ class StableMoves:
         raised = RAISED in canary.annotations
         if raised or guarded.replicas >= records.stable.replicas:
             return False
-        autoscaler = autoscaler_of(self._api, guarded)
+        autoscaler = autoscaler_of(self._lists, guarded)
         wanted = capacity_short(records.stable.replicas, guarded.replicas, autoscaler, raised)
         if wanted is None:
             return False
@@ -95,14 +107,19 @@ class StableMoves:
         return True
 
 
-def autoscaler_of(api: KubeApi, guarded: Deployed) -> Autoscaler | None:
+def autoscaler_of(lists: SharedLists, guarded: Deployed) -> Autoscaler | None:
     """The HorizontalPodAutoscaler that scales the Deployment, if one does."""
-    for raw in api.list(HPA, guarded.namespace).items:
-        spec = raw.get("spec") or {}
-        aims = spec.get("scaleTargetRef") or {}
-        if (aims.get("kind"), aims.get("name")) == (DEPLOYMENT.name, guarded.name):
-            return Autoscaler(str(raw["metadata"]["name"]), int(spec.get("maxReplicas") or guarded.replicas))
+    for one in lists.of(HPA, guarded.namespace, scaling):
+        if (one.kind, one.aim) == (DEPLOYMENT.name, guarded.name):
+            return Autoscaler(one.name, one.most or guarded.replicas)
     return None
+
+
+def scaling(raw: Raw) -> Scaling:
+    spec = raw.get("spec") or {}
+    aims = spec.get("scaleTargetRef") or {}
+    most = int(spec.get("maxReplicas") or 0)
+    return Scaling(str(raw["metadata"]["name"]), str(aims.get("kind")), str(aims.get("name")), most)
 
 
 def require_newest(deployed: Deployed, epoch: int) -> None:
