@@ -70,10 +70,11 @@ class RouteWrite:
 class Router(Protocol):
     """Every call reads back what it wrote and returns the route as it now is. Each has a time-out."""
 
-    def read(self, app: Application, hint: bool = False) -> RouteState:
+    def read(self, app: Application, hint: bool = False, lease: bool = True) -> RouteState:
         """Raises Unavailable when the route's owner cannot be reached.
 
-        With ``hint`` the answer may be what the owner told last, a moment ago: enough for an application at rest.
+        With ``hint`` the answer may be what the owner told last, a moment ago: enough for an application at rest,
+        while a route with a weight is asked for all the same. Without ``lease`` it is not, and its lease is not told.
         """
 
     def claim(self, app: Application, epoch: int) -> RouteState:

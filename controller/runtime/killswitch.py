@@ -138,7 +138,7 @@ class KillSwitch:
                 continue
             try:
                 # What a watch told last is enough: such a kill waits on its route until somebody finds it.
-                route = self._router.read(app, hint=True)
+                route = self._router.read(app, hint=True, lease=False)
             except PortError:
                 silent[app.router.owner] += 1
                 continue

@@ -12,7 +12,7 @@ from controller.adapters.kube.routes.caches import RouteCaches
 from controller.adapters.kube.routes.kinds import strategies
 from controller.adapters.kube.routes.router import KubeRouter
 from controller.adapters.kube.watching import Pace
-from controller.ports import Refused
+from controller.ports import Refused, RouteWrite
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.small.faults import Fault, Trouble
 from tests.kube.route_kits import KITS, RouteKit
@@ -68,6 +68,27 @@ def test_a_look_at_an_application_at_rest_costs_no_call(stage: RouteStage, cache
         seen = stage.router.read(stage.app, hint=True)
         assert (seen.weight_pct, seen.live_pct, seen.epoch) == (0, 0, 1)
     assert stage.calls()[before:] == []
+
+
+def test_what_is_marked_on_a_route_with_a_weight_costs_no_call_either(cluster: Cluster) -> None:
+    """The search for forgotten kills asks for every route, those of running releases too; their lease it leaves."""
+    with staged(cluster, KITS[0]) as stage:
+        caches = RouteCaches(stage.api, SystemClock(), [cluster.namespace], Hints(), QUICK)
+        stage.router = KubeRouter(stage.api, stage.clock, caches, wait=stage.waits.append)
+        try:
+            revision = stage.router.claim(stage.app, 1).revision
+            stage.router.write(stage.app, RouteWrite(10, "r-1", 1, revision, 60.0))
+            assert caches.wait(HTTP_ROUTE, cluster.namespace, 8.0)
+            marks = lambda: stage.router.read(stage.app, hint=True, lease=False)  # noqa: E731
+            cluster.wait(lambda: marks().weight_pct == 10, "the watch has heard of it")
+            before = len(stage.calls())
+            assert {marks().weight_pct for _ in range(20)} == {10}
+            assert stage.calls()[before:] == []
+            assert stage.router.read(stage.app, hint=True).lease_left_s is not None
+            stage.another().halt(stage.app, KILL, revert=False)
+            cluster.wait(lambda: marks().halts == (KILL,), "the halt is heard of")
+        finally:
+            caches.stop()
 
 
 def test_a_change_is_heard_and_hinted_at(stage: RouteStage, caches: RouteCaches, hints: Hints) -> None:

@@ -29,7 +29,7 @@ class Noted:
         self.route = a_route(10, epoch=epoch, newest_epoch=newest)
         self.claimed: list[int] = []
 
-    def read(self, _app: Application, _hint: bool = False) -> RouteState:
+    def read(self, _app: Application, _hint: bool = False, _lease: bool = True) -> RouteState:
         return self.route
 
     def claim(self, _app: Application, epoch: int) -> RouteState:
@@ -69,7 +69,7 @@ def test_in_a_cluster_a_note_holds_the_application_and_says_what_to_do(world: Wo
 
 def test_a_note_that_comes_between_the_look_and_the_claim_holds_one_application_too(world: World) -> None:
     router = Noted(0, 999)
-    router.read = lambda _app, _hint=False: a_route(10, epoch=0)  # type: ignore[method-assign]
+    router.read = lambda _app, _hint=False, _lease=True: a_route(10, epoch=0)  # type: ignore[method-assign]
     with pytest.raises(Outranked, match="only shop is held"):
         claimed_route(ports_of(world, router), CLUSTER, world.epoch)
 

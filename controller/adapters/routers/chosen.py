@@ -11,8 +11,8 @@ class ChosenRouter:
     def __init__(self, haproxy: Router, cluster: Router | None = None) -> None:
         self._haproxy, self._cluster = haproxy, cluster
 
-    def read(self, app: Application, hint: bool = False) -> RouteState:
-        return self._of(app).read(app, hint)
+    def read(self, app: Application, hint: bool = False, lease: bool = True) -> RouteState:
+        return self._of(app).read(app, hint, lease)
 
     def claim(self, app: Application, epoch: int) -> RouteState:
         return self._of(app).claim(app, epoch)

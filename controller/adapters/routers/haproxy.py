@@ -58,7 +58,7 @@ class HaproxyRouter:
         self._lock = threading.Lock()
         self._idle: dict[str, list[socket.socket]] = {}
 
-    def read(self, app: Application, hint: bool = False) -> RouteState:
+    def read(self, app: Application, hint: bool = False, lease: bool = True) -> RouteState:
         return self._route(app, "read")
 
     def claim(self, app: Application, epoch: int) -> RouteState:

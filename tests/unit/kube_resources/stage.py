@@ -44,7 +44,7 @@ class Routes:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def read(self, app: Application, hint: bool = False) -> RouteState:
+    def read(self, app: Application, hint: bool = False, lease: bool = True) -> RouteState:
         return RouteState(1, 1, 0, 0)
 
     def lower(self, app: Application, mark: Mark, epoch: int) -> RouteState:

@@ -56,20 +56,18 @@ class KubeRouter:
         self._told = Told()
         self._rehearsal = Rehearsal(api, SharedLists(api, clock), self._objects, self._leases)
 
-    def read(self, app: Application, hint: bool = False) -> RouteState:
+    def read(self, app: Application, hint: bool = False, lease: bool = True) -> RouteState:
         route = route_of(app)
         if hint and self._caches is not None:
             told = self._told.of(self._caches, app.name, route, self._as_told)
-            if told is not None:
+            if not (lease and told.weight_pct):
                 return told
         results = self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY))
         return route_state(results, self._lease(app, route, results))
 
-    def _as_told(self, route: KubernetesRoute, get: Get) -> RouteState | None:
-        """By ``get`` alone; None for a route with a weight, whose lease the watches do not know."""
-        results = self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY, get))
-        busy = weight_of([one for one in results if isinstance(one, Seen)])
-        return None if busy else route_state(results, NO_LEASE)
+    def _as_told(self, route: KubernetesRoute, get: Get) -> RouteState:
+        """By ``get`` alone, and without the lease, which the watches do not know."""
+        return route_state(self._each(route, lambda one: self._objects.see(route, one, Beside.IF_BUSY, get)), NO_LEASE)
 
     def claim(self, app: Application, epoch: int) -> RouteState:
         route = route_of(app)

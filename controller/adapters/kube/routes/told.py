@@ -38,9 +38,9 @@ class Told:
         caches: RouteCaches,
         application: str,
         route: KubernetesRoute,
-        look: Callable[[KubernetesRoute, Get], RouteState | None],
-    ) -> RouteState | None:
-        """What ``look`` makes of the route by the watches, or made of the same bytes before. None when it says so."""
+        look: Callable[[KubernetesRoute, Get], RouteState],
+    ) -> RouteState:
+        """What ``look`` makes of the route by the watches, or made of the same bytes before."""
         with self._lock:
             last = self._last.get(application)
         if last is not None and last.route == route and all(caches.told(*asked) is was for asked, was in last.by):
@@ -60,7 +60,7 @@ class Told:
 
         state = look(route, get)
         with self._lock:
-            if state is not None and _calm(state) and whole and by:
+            if _calm(state) and whole and by:
                 self._last[application] = _Last(route, tuple(by), state)
             else:
                 self._last.pop(application, None)
