@@ -15,8 +15,9 @@ def main() -> int:
     parser.add_argument("--releases", type=int, default=200)
     parser.add_argument("--tick", default="5s", help="canary.poll of every application")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long each state is measured")
+    parser.add_argument("--own-queries", action="store_true", help="selectors that no two releases share")
     given = parser.parse_args()
-    size = Size(given.applications, given.releases, given.tick, given.seconds)
+    size = Size(given.applications, given.releases, given.tick, given.seconds, given.own_queries)
     sys.stdout.write(json.dumps(run(size), indent=2) + "\n")
     return 0
 

@@ -33,6 +33,7 @@ from tests.kube.cluster.starting import start_real, start_small
 THREADS = 6
 UP_S = 900.0
 SCRAPE_S = 5
+TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Size:
     releases: int = 200
     tick: str = "5s"
     seconds: float = 60.0
+    own_queries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,14 @@ class Fleet:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         headers["Idempotency-Key"] = str(uuid.uuid4())
         data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers), timeout=30) as response:
-                return json.load(response)
-        except urllib.error.HTTPError as refused:
-            raise Failed(f"{path}: {refused.code} {refused.read().decode(errors='replace')}") from None
+        while True:
+            try:
+                with urllib.request.urlopen(urllib.request.Request(self.url + path, data, headers), timeout=30) as got:
+                    return json.load(got)
+            except urllib.error.HTTPError as refused:
+                if refused.code != TOO_MANY:
+                    raise Failed(f"{path}: {refused.code} {refused.read().decode(errors='replace')}") from None
+                time.sleep(float(refused.headers["Retry-After"]))
 
 
 def run(size: Size = Size()) -> dict[str, object]:
@@ -70,6 +75,7 @@ def run(size: Size = Size()) -> dict[str, object]:
         "applications": size.applications,
         "releases": size.releases,
         "tick": size.tick,
+        "queries": "each its own" if size.own_queries else "shared",
     }
     with (
         start_small() if missing else start_real() as started,
@@ -83,7 +89,7 @@ def _states(size: Size, cluster: Cluster, parts: Parts) -> dict[str, object]:
     _in_parallel(lambda n: [cluster.client.create(cluster.kind_of(one), "fleet", one) for one in shop(n)], size)
     _until(lambda: len(cluster.ready_pods()) >= size.applications, "every shop serves")
     fleet = _controller(size, cluster, parts)
-    _in_parallel(lambda n: cluster.apply(guarded(n, fleet.prometheus, size.tick)), size)
+    _in_parallel(lambda n: cluster.apply(guarded(n, fleet.prometheus, size.tick, size.own_queries)), size)
     _until(lambda: _accepted(cluster) == size.applications, "every Application is accepted")
     at_rest = _measured(fleet, settle_s=70.0)
     names = [f"shop-{number}" for number in range(size.releases)]
@@ -184,13 +190,15 @@ def _measured(fleet: Fleet, settle_s: float) -> dict[str, object]:
     passed_s = time.monotonic() - begun_s
     cpu_s, asked = _cpu_s(pid) - cpu_s, _queries(fleet) - asked
     made = _calls(fleet) - calls
-    return {
+    figures: dict[str, object] = {
         "cores": round(cpu_s / passed_s, 3),
         "resident_mib": round(resident_mib(pid), 1),
         "api_calls_per_s": round(sum(made.values()) / passed_s, 2),
         "api_calls": dict(made.most_common(8)),
         "prometheus_queries_per_s": round(asked / passed_s, 2),
     }
+    sys.stderr.write(f"{json.dumps(figures)}\n")
+    return figures
 
 
 def _calls(fleet: Fleet) -> Counter[str]:

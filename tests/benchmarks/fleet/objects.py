@@ -21,10 +21,12 @@ def shop(number: int) -> tuple[Raw, ...]:
     )
 
 
-def guarded(number: int, prometheus: str, tick: str) -> Raw:
-    """Its one step bakes for an hour, so that a release stays on its way for as long as anybody measures."""
+def guarded(number: int, prometheus: str, tick: str, own_queries: bool = False) -> Raw:
+    """Its one step bakes for an hour, so that a release stays on its way for as long as anybody measures. With
+    ``own_queries`` its selectors are its own, so that it shares no query with others."""
     name = f"shop-{number}"
-    counter = f'http_requests_total{{app="{name}",role="$role"%s}}'
+    app = name if own_queries else "$application"
+    counter = f'http_requests_total{{app="{app}",role="$role"%s}}'
     errors = {"name": "errors", "total": [counter % ""], "bad": [counter % ',code=~"5.."'], "sloBadFraction": 0.02}
     spec = {
         "environment": "production",
