@@ -11,7 +11,7 @@ from dataclasses import replace
 from analysis.model import AnalysisSpec
 from analysis.native import buckets_of
 from analysis.samples import Outcome, Reading, Role, Series
-from analysis.shapes import Odd, bound_of, in_order, point_of
+from analysis.shapes import Odd, bound_of, point_of, samples_of
 
 SERIES_MAX = 500  # series of one answer: more is a selector that forgot a label, and would swell the saved state
 POINTS_MAX = 20_000  # samples of one answer, so that a long window on many series cannot fill the memory
@@ -127,4 +127,4 @@ def series_of(item: object) -> list[Series]:
         return buckets_of(whole, item["histograms"])
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
         raise Odd(Outcome.NOT_A_VECTOR, "a series has no samples")
-    return [replace(whole, points=in_order([point_of(value) for value in values]))]
+    return [Series(whole.key, samples_of(values), whole.le, source, pod=pod)]

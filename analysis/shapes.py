@@ -17,6 +17,29 @@ class Odd(Exception):
         self.outcome, self.text = outcome, text
 
 
+def samples_of(values: Sequence[object]) -> tuple[Point, ...]:
+    """A counter's samples, oldest first. As it almost always is in one go; what is odd is looked at one by one, so that
+    it is named."""
+    if all(type(pair) is list and len(pair) == 2 for pair in values):
+        try:
+            points = tuple([Point(float(at_s), float(value)) for at_s, value in values])  # type: ignore[misc, has-type]
+        except (TypeError, ValueError):
+            points = ()
+        if points and _plain(points):
+            return points
+    return in_order([point_of(value) for value in values])
+
+
+def _plain(points: Sequence[Point]) -> bool:
+    """Finite, in order and not negative; NaN is none of it."""
+    last_s = -math.inf
+    for point in points:
+        if not (last_s < point.at_s < math.inf and 0 <= point.value < math.inf):
+            return False
+        last_s = point.at_s
+    return True
+
+
 def point_of(pair: object, signed: bool = False) -> Point:
     """A pair of time and value. Counters are never negative."""
     if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2:

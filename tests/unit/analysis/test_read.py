@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.model import AnalysisSpec, CounterQuery, LatencyQuery, Outcome, Point, Reading, Role
 from analysis.read import SERIES_MAX, lacks_bucket, must_be_fresh, reading_from, selectors_of
+from analysis.shapes import Odd, in_order, point_of, samples_of
 
 
 def read(result: object, oldest_s: float | None = 0.0) -> Reading:
@@ -99,3 +102,19 @@ def test_a_histogram_without_a_usable_bucket_is_noticed(bounds: tuple[str, ...],
     reading = reading_from("buckets", Role.STABLE, [series("1", le=bound) for bound in bounds], None)
     assert (lacks_bucket(SPEC, reading) is not None) is lacking
     assert lacks_bucket(SPEC, read([series("1")])) is None
+
+
+times = st.integers(-3, 40).map(float) | st.sampled_from(["7", "NaN", "inf", None, True, [1]])
+values = st.integers(-1, 9).map(str) | st.sampled_from(["NaN", "+Inf", "x", 3, None, "1e400"])
+pairs = st.tuples(times, values).map(list) | st.sampled_from(["12", [1], [1, "2", 3], None, {"a": 1, "b": 2}])
+
+
+@given(st.lists(pairs, min_size=1, max_size=6) | st.lists(times, unique_by=str).map(lambda at: [[t, "5"] for t in at]))
+def test_samples_taken_in_one_go_are_what_they_are_one_by_one(given: list[object]) -> None:
+    def told(read: Any) -> object:
+        try:
+            return read(given)
+        except Odd as odd:
+            return odd.outcome, odd.text
+
+    assert told(samples_of) == told(lambda all_: in_order([point_of(one) for one in all_]))
