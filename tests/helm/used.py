@@ -11,11 +11,13 @@ from controller.adapters.kube.kinds import Kind
 from tests.tree import ROOT
 
 CALLERS = ROOT / "controller" / "adapters" / "kube"
-BELOW = ("api.py", "watching.py")
+BELOW = ("api.py", "watching.py", "lists.py")
 """Where a call is passed on whose kind was named above."""
 VERBS = {"get", "list", "create", "patch", "delete"}
 WATCHED = "Scope"
 """Whoever makes one has it listed and watched."""
+LISTED = "lists.of"
+"""What shares lists among those who ask."""
 SUBRESOURCE = 4
 """Where a patch says it, if not by name."""
 
@@ -69,7 +71,9 @@ def _calls_in(path: Path) -> Iterator[tuple[str, str, str]]:
             continue
         function = ast.unparse(node.func)
         owner, _, verb = function.rpartition(".")
-        if function == WATCHED or (verb in VERBS and owner.rpartition(".")[2] in ("api", "_api")):
+        if function.replace("_", "").endswith(LISTED):
+            yield "list", ast.unparse(node.args[0]), ""
+        elif function == WATCHED or (verb in VERBS and owner.rpartition(".")[2] in ("api", "_api")):
             yield verb, ast.unparse(node.args[0]), _subresource(verb, node)
 
 
