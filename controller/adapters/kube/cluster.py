@@ -83,7 +83,6 @@ class Cluster:
         controller = Controller(
             commands=node.doors.commands,
             store=ports.store,
-            router=self.router,
             workload=self.workload,
             kills=ports.kills,
             applications=applications,
