@@ -59,6 +59,7 @@ class Node:
             reconciler.last_seen,
             registered=self._refresh_directory,
             leading=lambda: self._leading,
+            alone=self.alone,
         )
         self.doors = Doors(
             commands,

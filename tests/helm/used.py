@@ -11,13 +11,13 @@ from controller.adapters.kube.kinds import Kind
 from tests.tree import ROOT
 
 CALLERS = ROOT / "controller" / "adapters" / "kube"
-BELOW = ("api.py", "watching.py", "lists.py")
+BELOW = ("api.py", "lists.py", "watching.py")
 """Where a call is passed on whose kind was named above."""
 VERBS = {"get", "list", "create", "patch", "delete"}
+SHARED = "lists.of"
+"""Lists what several ask for."""
 WATCHED = "Scope"
 """Whoever makes one has it listed and watched."""
-LISTED = "lists.of"
-"""What shares lists among those who ask."""
 SUBRESOURCE = 4
 """Where a patch says it, if not by name."""
 
@@ -71,10 +71,10 @@ def _calls_in(path: Path) -> Iterator[tuple[str, str, str]]:
             continue
         function = ast.unparse(node.func)
         owner, _, verb = function.rpartition(".")
-        if function.replace("_", "").endswith(LISTED):
-            yield "list", ast.unparse(node.args[0]), ""
-        elif function == WATCHED or (verb in VERBS and owner.rpartition(".")[2] in ("api", "_api")):
+        if function == WATCHED or (verb in VERBS and owner.rpartition(".")[2] in ("api", "_api")):
             yield verb, ast.unparse(node.args[0]), _subresource(verb, node)
+        elif function.endswith(SHARED):
+            yield "list", ast.unparse(node.args[0]), ""
 
 
 def _subresource(verb: str, call: ast.Call) -> str:
