@@ -76,6 +76,14 @@ MUTANTS = {
         Patch("analysis.calibration", "return state.calibration if state.pods else None", "return state.calibration"),
         "test_pods.py",
     ),
+    "buckets that do not add up count nothing and say nothing": (
+        Patch("analysis.buckets", "elif reached < below - EXACT * max(1.0, below):", "elif False:"),
+        "test_tally.py",
+    ),
+    "a histogram that is not cumulative is read": (
+        Patch("analysis.shapes", "if value > counts.get(at_s, value) + ROUNDING * max(1.0, value):", "if False:"),
+        "test_read.py",
+    ),
     "a gap of the last hour lets a release start": (
         Patch("analysis.preflight", "trouble = _gap(query, looks) or", "trouble = None or"),
         "test_preflight.py",
