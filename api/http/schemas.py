@@ -110,7 +110,8 @@ class EvidenceView(_Answer):
 class VerdictView(_Answer):
     """``watching`` until the evidence decides; ``pass``, ``bypass``, ``fail`` and ``trip`` are final.
 
-    ``none``: no evidence was weighed, or the release was ended before it decided. ``bypass``: a person passed it.
+    ``none``: no evidence was weighed, or the release was ended before it decided. ``bypass``: a person passed it,
+    or the application lets its last step end without proof (code ``inconclusive``).
     """
 
     judgement: Literal["none", "watching", "pass", "bypass", "fail", "trip"]
