@@ -10,7 +10,7 @@ from analysis.figures import numbers
 from analysis.model import JudgeState, MetricState
 from api.http import schemas
 from api.http.tokens import state_of
-from api.http.views_analysis import calibration_view, learned_view, trail_view
+from api.http.views_analysis import calibration_view, learned_view, proof_view, trail_view
 from controller.core.effects import Ensure, effects
 from controller.core.explain import explain
 from controller.core.model import Intent, Observation, Phase, Reason, Release
@@ -177,6 +177,7 @@ def explain_view(release: Release, now_s: float) -> schemas.ExplainView:
         explain=explain(release, now_s),
         reason=reason_view(release.reason),
         left_s=round(until_s - now_s, 3) if until_s is not None and until_s > now_s else None,
+        proof=proof_view(release.app.analysis, release.judge),
     )
 
 
