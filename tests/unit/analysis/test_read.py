@@ -67,6 +67,33 @@ def test_every_odd_answer_has_its_outcome_says_why_and_carries_no_series(result:
     assert reading.text
 
 
+FALLING: list[tuple[str, tuple[tuple[str, str], ...]]] = [
+    ("the top is below", (("0.1", "3"), ("+Inf", "2"))),
+    ("one in the middle", (("0.1", "3"), ("0.5", "9"), ("1", "8"), ("+Inf", "10"))),
+    ("all but the limit", (("0.1", "3"), ("0.5", "0"), ("+Inf", "4"))),
+]
+
+
+@pytest.mark.parametrize("bounds", [row[1] for row in FALLING], ids=[row[0] for row in FALLING])
+def test_a_histogram_whose_buckets_are_not_cumulative_is_unreadable(bounds: tuple[tuple[str, str], ...]) -> None:
+    healthy = [series("1", "5", pod="b", le=bound) for bound, _ in bounds]
+    reading = read([series("1", value, pod="a", le=bound) for bound, value in bounds] + healthy)
+    assert (reading.outcome, reading.series) == (Outcome.UNREADABLE, ())
+    assert "not cumulative" in reading.text
+
+
+def test_buckets_are_compared_within_one_process_and_at_one_time() -> None:
+    other = [series("100", pod="b", le=bound) for bound in ("0.1", "+Inf")]
+    behind = [series("1", "2", "9", pod="a", le="0.1"), series("3", "4", pod="a", le="+Inf")]
+    assert read(other + behind).outcome is Outcome.OK
+    assert (
+        read(
+            [*other, series("1", "2", "4.0000000001", pod="a", le="0.1"), series("3", "4", "4", pod="a", le="+Inf")]
+        ).outcome
+        is Outcome.OK
+    )
+
+
 def test_the_most_series_allowed_are_read() -> None:
     assert len(read([series("1", pod=str(n)) for n in range(SERIES_MAX)]).series) == SERIES_MAX
 
