@@ -17,7 +17,7 @@ COPY controller ./controller
 COPY api ./api
 # From the checked files alone: no index is asked, also not for what builds the package.
 RUN python -m venv /opt/interlock \
- && /opt/interlock/bin/python -m pip install --quiet --no-index --find-links /wheels . \
+ && /opt/interlock/bin/python -m pip install --quiet --no-index --find-links /wheels '.[postgres]' \
  && /opt/interlock/bin/python -m pip uninstall --quiet --yes pip setuptools \
  && /opt/interlock/bin/python -m compileall -q /opt/interlock/lib
 

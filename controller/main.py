@@ -7,6 +7,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -16,6 +18,8 @@ from controller.adapters.logs import controller_log
 from controller.adapters.notify import WebhookNotifier
 from controller.adapters.routers.chosen import ChosenRouter
 from controller.adapters.routers.haproxy import HaproxyRouter
+from controller.adapters.store.location import turn_on
+from controller.adapters.store.migrate import Plan, migrate, plan
 from controller.adapters.store.sql import SqlStore
 from controller.adapters.workloads.absent import NoCluster
 from controller.adapters.workloads.external import ExternalWorkload
@@ -24,7 +28,7 @@ from controller.adapters.workloads.processes import ProcessesWorkload
 from controller.core.model import Application, Release
 from controller.core.targets import KubernetesTarget, ProcessesTarget
 from controller.messages import messages_of
-from controller.ports import Commit, Ports, Workload
+from controller.ports import Commit, Ports, Unavailable, Workload
 from controller.reconcile import Reconciler
 from controller.runtime.directory import Directory
 from controller.runtime.doors import Doors
@@ -38,9 +42,16 @@ from gates.audit import Draft
 if TYPE_CHECKING:
     from controller.adapters.kube.cluster import Cluster
     from controller.adapters.kube.resources.resources import Resources
+    from controller.adapters.store.turn import Turn
 
 CLUSTER_S = 2.0
 """How often objects of a cluster and the store are brought together; nothing is asked when nothing changed."""
+
+
+TURN_S = 5.0
+"""How long a start waits for the controller before it to be gone from the store's server."""
+
+TURN_KEPT_S = 2.0
 
 
 class DataDirectoryBusy(Exception):
@@ -71,17 +82,63 @@ class RunningNode:
         self._closing.close()
 
 
+@dataclass(frozen=True, slots=True)
+class HeldStore:
+    """A store and, on a server, the turn of this controller on it."""
+
+    store: SqlStore
+    turn: Turn | None
+
+
 @contextmanager
-def opened_store(settings: Settings) -> Iterator[SqlStore]:
+def opened_store(settings: Settings) -> Iterator[HeldStore]:
     """The store, held as a controller holds it, without leading. Raises DataDirectoryBusy, OSError or a PortError."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = controller_log()
-    with closing(_lock(settings.data_dir / "lock")):
+    with _alone(settings) as turn:
         store = SqlStore.open(
-            settings.data_dir / "interlock.db", held=lambda corrupt: log("row_held", trouble=str(corrupt), page=True)
+            _place(settings),
+            held=lambda corrupt: log("row_held", trouble=str(corrupt), page=True),
+            password=partial(_password, settings),
         )
         with closing(store):
-            yield store
+            yield HeldStore(store, turn)
+
+
+def migrate_store(settings: Settings, apply: bool) -> Plan:
+    """What the store's schema lacks and, with ``apply``, the end of that. Raises as ``opened_store`` does."""
+    place, password = _place(settings), partial(_password, settings)
+    with _alone(settings):
+        found = plan(place, password=password)
+        if apply:
+            migrate(place, password=password)
+    return found
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[Turn | None]:
+    """Nobody else works with this data directory, or this server's store, as a controller."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing(_lock(settings.data_dir / "lock")), ExitStack() as holding:
+        turn = turn_on(settings.store, partial(_password, settings)) if settings.store is not None else None
+        if turn is not None:
+            holding.callback(turn.close)
+            turn.take(TURN_S)
+        yield turn
+
+
+def _place(settings: Settings) -> str | Path:
+    return settings.store or settings.data_dir / "interlock.db"
+
+
+def _password(settings: Settings) -> str | None:
+    """Read again for each connection. Raises Unavailable, for a Secret that is being replaced is back in a moment."""
+    if settings.store_password_file is None:
+        return settings.store_password.get_secret_value() if settings.store_password is not None else None
+    try:
+        return settings.store_password_file.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Unavailable(f"the store's password file {settings.store_password_file} cannot be read: {why}") from None
 
 
 class _Later:
@@ -92,6 +149,7 @@ class _Later:
         self.node: Node | None = None
         self.resources: Resources | None = None
         self.kills: Callable[[], None] | None = None
+        self.turn: Turn | None = None
 
     def last_seen(self, release_id: str) -> Release | None:
         return self.loop.last_seen(release_id) if self.loop is not None else None
@@ -102,6 +160,15 @@ class _Later:
     def changed(self, namespace: str, name: str) -> None:
         if self.node is not None:
             self.node.changed(namespace, name)
+
+    def keep_turn(self) -> None:
+        """A controller that a newer one has fenced lets the turn go for good: the next to start needs it."""
+        if self.turn is None:
+            return
+        if self.node is not None and self.node.leading():
+            self.turn.keep()
+        else:
+            self.turn.close()
 
     def sync(self) -> None:
         if self.kills is not None:
@@ -121,7 +188,8 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
             bearer=settings.prometheus_token_file is not None,
             credentials_for=settings.prometheus_credentials_for,
         )
-        store = opening.enter_context(opened_store(settings))
+        held = opening.enter_context(opened_store(settings))
+        store = held.store
         epoch = _lead(store, clock.now_s(), min_epoch)
         cluster = _cluster(settings, clock, log, later, opening)
         haproxy = HaproxyRouter()
@@ -136,7 +204,10 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
         switch = KillSwitch(store, router, file, clock, *known, log, later.running)
         ports = Ports(store, router, workload_of, metrics, switch.state, clock, log)
         later.loop = Reconciler(ports, epoch, messages_of(settings.notify))
-        beats = (Job("cluster", CLUSTER_S, later.sync, own_thread=True),) if cluster is not None else ()
+        beats = [Job("cluster", CLUSTER_S, later.sync, own_thread=True)] if cluster is not None else []
+        if held.turn is not None:
+            later.turn = held.turn
+            beats.append(Job("turn", TURN_KEPT_S, later.keep_turn, own_thread=True))
         node = Node(ports, epoch, switch, later.loop, directory, notifier, settings.workers, beats)
         later.node = node
         if cluster is not None:

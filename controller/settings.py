@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from controller.documents import DOCUMENT_BYTES_MAX, DocumentError, load_document
@@ -68,6 +77,9 @@ class Settings(HttpSettings):
     )
 
     data_dir: Path = Path("interlock-data")
+    store: str | None = Field(default=None, pattern=r"^postgres(ql)?://", max_length=2_000)
+    store_password_file: Path | None = None
+    store_password: SecretStr | None = Field(default=None, max_length=1_000)
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253)
     port: int = Field(default=PORT, ge=0, le=65_535)
     tls_certificate: Path | None = None
@@ -109,6 +121,10 @@ class Settings(HttpSettings):
     def _guarded(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("give both tlsCertificate and tlsKey, or neither")
+        if self.store is None and (self.store_password_file or self.store_password):
+            raise ValueError("a password of the store needs store: postgresql://USER@HOST:PORT/DATABASE")
+        if self.store_password_file is not None and self.store_password is not None:
+            raise ValueError("give storePasswordFile or INTERLOCK_STORE_PASSWORD, not both")
         if self.prometheus_token_file is not None and self.prometheus_basic_file is not None:
             raise ValueError("give prometheusTokenFile or prometheusBasicFile, not both")
         if self.prometheus_credentials is not None and not self.prometheus_credentials_for:
@@ -142,6 +158,8 @@ def load_settings(
 ) -> Settings:
     """Read and merge. Flags are named like the fields (``data_dir``); None means "not given". Raises SettingsError."""
     merged = _from_file(file) if file is not None else {}
+    if "storePassword" in merged:
+        raise SettingsError("storePassword: put it into a file of its own, named by storePasswordFile")
     names = {name: to_camel(name) for name in Settings.model_fields}
     given = {names[name]: (environ or {})[PREFIX + name.upper()] for name in names if _set(environ, name)}
     chosen = {names.get(name, name): value for name, value in (flags or {}).items() if value is not None}
@@ -157,6 +175,7 @@ def load_settings(
         "Prometheus credentials": settings.prometheus_credentials,
         "kubeconfig": settings.kubeconfig,
         "registry credentials": settings.registry_credentials,
+        "store's password": settings.store_password_file,
     }
     for what, path in named.items():
         if path is not None:

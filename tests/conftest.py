@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.contract import postgres_stage
 from tests.kube.cluster.real import absent
 
 # A machine that others load makes drawing examples slow, and that is no fault of what is tested.
@@ -28,6 +29,6 @@ def needs_real_api_server(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    why = absent()
-    if why is not None:
-        terminalreporter.write_line(why)
+    for why in (absent(), postgres_stage.absent()):
+        if why is not None:
+            terminalreporter.write_line(why)

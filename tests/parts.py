@@ -60,7 +60,7 @@ def kubernetes() -> str:
 def postgresql() -> str:
     """Its programs seldom are on the PATH, and only some of its packages bring the server."""
     folder = programs()
-    covers = "what the rules of migrations say of locks and rewrites"
+    covers = "the store on PostgreSQL, what the rules of migrations say of locks and rewrites"
     return (
         f"driven for real ({folder})" if folder else f"NOT INSTALLED, left out: {covers} (apt-get install postgresql)"
     )

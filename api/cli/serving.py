@@ -60,8 +60,8 @@ def new_admin_token(settings: Settings, out: Output) -> Exit:
     """Print a further admin token, for when all are lost. Whoever may write the data directory may do this; the
     controller must be stopped, and the record shows it."""
     try:
-        with _opened(settings), opened_store(settings) as store:
-            token = recovery_token(store, SystemClock())
+        with _opened(settings), opened_store(settings) as held:
+            token = recovery_token(held.store, SystemClock())
     except NotStarted as error:
         out.error(str(error))
         return Exit.FAILED
@@ -104,7 +104,7 @@ def _serve(node: RunningNode, settings: Settings, listener: Listener, out: Outpu
     except (PortError, OSError) as error:
         raise NotStarted(str(error)) from error
     listening = settings.model_copy(update={"port": listener.getsockname()[1]})
-    log.info("listening", url=listening.url, data_dir=str(settings.data_dir))
+    log.info("listening", url=listening.url, data_dir=str(settings.data_dir), store=settings.store or "sqlite")
 
     def stop(_number: int, _frame: object) -> None:
         server.should_exit = True

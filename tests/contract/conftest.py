@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from analysis.model import AnalysisSpec, CounterQuery
 from controller.adapters.store.sql import SqlStore
@@ -15,6 +17,8 @@ from controller.core.targets import HaproxyRoute, ProcessesTarget
 from controller.ports import Answered, Commit, Message, Page, Store, StoredApplication, Token
 from gates.audit import Draft
 from gates.kill import Engagement, Scope, ScopeKind, Verb
+from tests.contract.postgres_stage import Server, programs, running
+from tests.contract.postgres_stage import absent as postgres_absent
 from tests.fakes.store import MemoryStore
 
 OpenStore = Callable[[], Store]
@@ -32,11 +36,45 @@ def memory(_: Path) -> Store:
     return MemoryStore()
 
 
-@pytest.fixture(params=[memory, sqlite_file, sqlite_memory], ids=lambda make: make.__name__)
+STORES = (memory, sqlite_file, sqlite_memory)
+POSTGRES = "postgres"
+ON_POSTGRES = (pytest.mark.real, pytest.mark.timeout(60), pytest.mark.xdist_group("postgres store"))
+"""For whatever needs the server: one worker starts it, once."""
+
+
+def _stores() -> list[ParameterSet]:
+    """PostgreSQL where its programs are; the end of a run says when it was left out."""
+    found = [pytest.param(make, id=make.__name__) for make in STORES]
+    return found + ([pytest.param(POSTGRES, id=POSTGRES, marks=ON_POSTGRES)] if programs() else [])
+
+
+@pytest.fixture(params=_stores())
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store = request.param(tmp_path)
+    made: Store
+    if request.param == POSTGRES:
+        made = SqlStore.open(request.getfixturevalue("postgres_url"))
+    else:
+        made = request.param(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    folder = programs()
+    if folder is None:
+        pytest.skip(str(postgres_absent()))
+    with running(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> Iterator[str]:
+    """An empty database of this test's own, in an order that is not that of bytes."""
+    name = f"t{secrets.token_hex(4)}"
+    postgres.sql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8'")
+    yield postgres.url(name)
+    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ def programs() -> Path | None:
     return next((folder for folder in found if all((folder / name).exists() for name in NEEDED)), None)
 
 
+def absent() -> str | None:
+    """Why no store is kept on a real PostgreSQL here, or None."""
+    if programs() is not None:
+        return None
+    return f"left out: the store and the rules of migrations on a real PostgreSQL ({', '.join(NEEDED)} not found)"
+
+
 def user() -> str | None:
     """PostgreSQL refuses to run as root: then somebody with fewer rights does."""
     if os.geteuid() != 0:
@@ -40,10 +47,41 @@ class Told:
 
 @dataclass(frozen=True)
 class Server:
+    """``options`` are given to the server at every start."""
+
     bin: Path
     folder: Path
+    options: str
 
-    def sql(self, script: str) -> Told:
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres", user: str = "boss") -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        self.run("pg_ctl", "-D", self.data, "-o", self.options, "-l", self.folder / "log", "-w", "-t", "40", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """``immediate`` is a crash of the server: it recovers at its next start."""
+        self.run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    def run(self, program: str, *arguments: object) -> None:
+        command = [str(self.bin / program), *(str(part) for part in arguments)]
+        subprocess.run(command, check=True, capture_output=True, timeout=50, user=user(), cwd=self.folder)
+
+    def layout(self, database: str) -> str:
+        """Its tables, indexes and constraints, as the server's own tool writes them down."""
+        command = [self.bin / "pg_dump", "--schema-only", "-h", self.folder, "-U", "boss", database]
+        told = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, timeout=30)
+        return told.stdout
+
+    def sql(self, script: str, database: str = "postgres") -> Told:
         """Run a script by psql; an error ends it and fails the test."""
         command = [
             self.bin / "psql",
@@ -55,7 +93,7 @@ class Server:
             "-U",
             "boss",
             "-d",
-            "postgres",
+            database,
         ]
         ended = subprocess.run(
             [str(part) for part in command], input=script, capture_output=True, text=True, timeout=30, check=False
@@ -70,20 +108,16 @@ def running(bin_folder: Path) -> Iterator[Server]:
     who = user()
     if who is not None:
         shutil.chown(folder, who)
-    data = folder / "data"
-
-    def run(*command: object) -> None:
-        subprocess.run(
-            [str(part) for part in command], check=True, capture_output=True, timeout=50, user=who, cwd=folder
-        )
-
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c shared_buffers=16MB"
+    server = Server(bin_folder, folder, options)
     try:
-        run(bin_folder / "initdb", "-D", data, "-U", "boss", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c shared_buffers=16MB"
-        run(bin_folder / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "-t", "40", "start")
+        made = ("-U", "boss", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        server.run("initdb", "-D", server.data, *made)
+        server.start()
         try:
-            yield Server(bin_folder, folder)
+            yield server
         finally:
-            run(bin_folder / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            if (server.data / "postmaster.pid").exists():
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

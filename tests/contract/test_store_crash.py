@@ -10,7 +10,8 @@ import pytest
 
 from controller.adapters.store.sql import SqlStore
 from controller.ports import Commit, Page
-from tests.contract.conftest import a_release
+from tests.contract.conftest import ON_POSTGRES, a_release
+from tests.contract.postgres_stage import programs
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -18,12 +19,22 @@ KILLS = 4
 PATIENCE_S = 30
 
 
-def start(path: Path, limit_bytes: int = 0) -> subprocess.Popen[str]:
+SERVER = [pytest.param("postgres_url", id="postgres", marks=ON_POSTGRES)] if programs() else []
+PLACES = [pytest.param("sql_path", id="sqlite"), *SERVER]
+
+
+@pytest.fixture
+def sql_path_or_url(request: pytest.FixtureRequest) -> Path | str:
+    found: Path | str = request.getfixturevalue(request.param)
+    return found
+
+
+def start(path: Path | str, limit_bytes: int = 0) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.contract.store_process", str(path), str(limit_bytes)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def kill_after(path: Path, commits: int) -> int:
+def kill_after(path: Path | str, commits: int) -> int:
     """Kill a process in the middle of its commits; the last one that it knew to be durable."""
     with start(path) as process:
         assert process.stdout is not None
@@ -34,7 +45,7 @@ def kill_after(path: Path, commits: int) -> int:
     return int(whole[-1])
 
 
-def assert_whole(path: Path, revision: int) -> None:
+def assert_whole(path: Path | str, revision: int) -> None:
     """Release, records and messages are those of exactly ``revision`` commits after the first."""
     store = SqlStore.open(path)
     release = store.release("r-1")
@@ -49,7 +60,9 @@ def assert_whole(path: Path, revision: int) -> None:
     store.close()
 
 
-def test_kill_9_in_the_middle_of_commits_loses_none_and_leaves_no_half_one(sql_path: Path) -> None:
+@pytest.mark.parametrize("sql_path_or_url", PLACES, indirect=True)
+def test_kill_9_in_the_middle_of_commits_loses_none_and_leaves_no_half_one(sql_path_or_url: Path | str) -> None:
+    sql_path = sql_path_or_url
     store = SqlStore.open(sql_path)
     store.commit(Commit(create=a_release()))
     store.close()

@@ -25,8 +25,8 @@ def settings(tmp_path: Path, **given: Any) -> Settings:
 
 
 def epoch_of(made: Settings) -> int:
-    with opened_store(made) as store:
-        return store.epoch()
+    with opened_store(made) as held:
+        return held.store.epoch()
 
 
 def test_a_start_leads_above_the_epoch_it_is_told_and_the_record_says_so(tmp_path: Path) -> None:

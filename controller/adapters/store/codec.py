@@ -118,13 +118,19 @@ def decode_numbers(text: str) -> dict[str, Any]:
     return numbers
 
 
+def keepable(text: str) -> str:
+    """``text`` without the one character that not every database keeps. What the world says of itself may hold it, and
+    must not keep a record from being written."""
+    return text.replace("\x00", "\ufffd")
+
+
 def settled(draft: Draft) -> Draft:
     """``draft`` as every store gives it back: whole microseconds, and numbers nobody else can change any more."""
     return Draft(
         type=draft.type,
         at_s=at_s(at_us(draft.at_s)),
-        actor=draft.actor,
-        text=draft.text,
+        actor=keepable(draft.actor),
+        text=keepable(draft.text),
         release_id=draft.release_id,
         application=draft.application,
         environment=draft.environment,

@@ -8,29 +8,28 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection
 
-from controller.adapters.store import sqlite
+from controller.adapters.store.database import Database
 from controller.adapters.store.transaction import Statements, Transaction
-from controller.ports import Unavailable, Unknown
+from controller.ports import Conflict, Refused, Unavailable, Unknown
 
 _CLOSED = "the store is closed"
 
 
 class Connections:
-    """Thread-safe. Writers queue in the process, because SQLite would have them poll for its lock instead."""
+    """Thread-safe. Writers queue in the process: SQLite would have them poll for its lock instead, and a server would
+    have each of them hold a connection only to wait for the anchor's row."""
 
-    def __init__(self, url: URL, limits: sqlite.Limits) -> None:
-        self._limits = limits
-        self._name = url.database or sqlite.MEMORY
+    def __init__(self, database: Database) -> None:
+        self._database, self._error = database, database.error
         self._lock = threading.Lock()
         self._closed = False
-        self._writers = sqlite.writer_engine(url, limits)
-        self._readers = None if sqlite.in_memory(url) else sqlite.reader_engine(url, limits)
-        self._statements = Statements(self._writers.dialect)
+        self._writers = database.writer_engine()
+        self._readers = database.reader_engine()
+        self._statements = Statements(self._writers.dialect, database.duplicate_key)
         self._writer: PoolProxiedConnection | None = None
 
     @contextmanager
@@ -40,8 +39,13 @@ class Connections:
             transaction = self._begin()
             try:
                 yield transaction
-            except sqlite.Error as error:
-                self._undo()
+            except self._error as error:
+                if self._database.lost(error):
+                    self._drop_writer()
+                else:
+                    self._undo()
+                if self._database.overtaken(error):
+                    raise Conflict(f"another writer of the store was faster: {self._meaning(error)}") from error
                 self._raise(error)
             except BaseException:
                 self._undo()
@@ -55,7 +59,8 @@ class Connections:
             try:
                 with self._writers.begin() as connection:
                     yield connection
-            except (DBAPIError, sqlite.Error) as error:
+            except (DBAPIError, self._error) as error:
+                self._drop_writer()
                 self._raise(error)
 
     @contextmanager
@@ -71,8 +76,8 @@ class Connections:
             with self._readers.connect() as connection:
                 yield connection
         except PoolTimeout:
-            raise Unavailable(f"no reader of the store became free within {self._limits.busy_s:g} s") from None
-        except (DBAPIError, sqlite.Error) as error:
+            raise Unavailable(f"no reader of the store became free within {self._busy_s:g} s") from None
+        except (DBAPIError, self._error) as error:
             self._raise(error)
 
     def close(self) -> None:
@@ -84,10 +89,14 @@ class Connections:
             if self._readers is not None:
                 self._readers.dispose()
 
+    @property
+    def _busy_s(self) -> float:
+        return self._database.limits.busy_s
+
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        if not self._lock.acquire(timeout=self._limits.busy_s):
-            raise Unavailable(f"the store is busy: no turn to write within {self._limits.busy_s:g} s")
+        if not self._lock.acquire(timeout=self._busy_s):
+            raise Unavailable(f"the store is busy: no turn to write within {self._busy_s:g} s")
         try:
             if self._closed:
                 raise Unavailable(_CLOSED)
@@ -96,24 +105,37 @@ class Connections:
             self._lock.release()
 
     def _begin(self) -> Transaction:
+        """A connection that was lost while nobody used it is replaced at once: its BEGIN did nothing."""
+        kept = self._writer is not None
         try:
-            if self._writer is None:
-                self._writer = self._writers.raw_connection()
-            cursor = self._writer.cursor()
-            cursor.execute(sqlite.BEGIN)
-        except (DBAPIError, sqlite.Error) as error:
+            return self._begun()
+        except (DBAPIError, self._error) as error:
+            self._drop_writer()
+            if not (kept and self._database.lost(error)):
+                self._raise(error)
+        try:
+            return self._begun()
+        except (DBAPIError, self._error) as error:
             self._drop_writer()
             self._raise(error)
+
+    def _begun(self) -> Transaction:
+        if self._writer is None:
+            self._writer = self._writers.raw_connection()
+        cursor = self._writer.cursor()
+        cursor.execute(self._database.begin)
         return Transaction(cursor, self._statements)
 
     def _commit(self) -> None:
         assert self._writer is not None
         try:
             self._writer.commit()
-        except sqlite.Error as error:
+        except self._error as error:
             self._drop_writer()
-            text = f"the store {self._name}: {sqlite.meaning(error)}"
-            if sqlite.undone(error):
+            text = self._meaning(error)
+            if self._database.overtaken(error):
+                raise Conflict(f"another writer of the store was faster: {text}") from error
+            if self._database.undone(error):
                 raise Unavailable(text) from error
             raise Unknown(f"{text}; the last commit may or may not be there, so read before you repeat it") from error
         except BaseException:
@@ -124,18 +146,24 @@ class Connections:
         assert self._writer is not None
         try:
             self._writer.rollback()
-        except sqlite.Error:
+        except self._error:
             self._drop_writer()  # closing a connection rolls its transaction back
 
     def _drop_writer(self) -> None:
         """After a failed COMMIT the connection may still hold the transaction: a new one surely does not."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            with suppress(DBAPIError, sqlite.Error):
+            with suppress(DBAPIError, self._error):
                 writer.invalidate()
 
-    def _raise(self, error: DBAPIError | sqlite.Error) -> NoReturn:
-        """Unavailable for what the world did; anything else is a bug of ours and stays what it is."""
-        if sqlite.of_the_world(error):
-            raise Unavailable(f"the store {self._name}: {sqlite.meaning(error)}") from error
-        raise error
+    def _raise(self, error: Exception) -> NoReturn:
+        """Unavailable for what the world did, Refused for a value that cannot be stored; anything else is a bug of ours
+        and stays what it is."""
+        if self._database.refused(error):
+            raise Refused(self._meaning(error)) from None
+        if not self._database.of_the_world(error):
+            raise error
+        raise Unavailable(self._meaning(error)) from error
+
+    def _meaning(self, error: Exception) -> str:
+        return f"the store {self._database.name}: {self._database.meaning(error)}"

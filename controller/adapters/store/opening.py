@@ -32,7 +32,7 @@ def revision(connection: Connection) -> str | None:
     if not tables:
         return None
     if alembic_version.name not in tables:
-        raise NotAStore("the database holds tables of something else: give the store a file of its own")
+        raise NotAStore("the database holds tables of something else: give the store a file, or a database, of its own")
     found = connection.execute(select(alembic_version.c.version_num)).scalars().all()
     if len(found) != 1:
         raise NotAStore(f"the database names {len(found)} schema revisions where a store has one")

@@ -190,14 +190,16 @@ def _readable(
 ) -> Sequence[T]:
     """The first ``limit`` rows that can be read, so that a short page always means the last one."""
     found: list[T] = []
-    for row in connection.execute(wanted, values, execution_options={"yield_per": min(limit, CHUNK)}):
-        try:
-            found.append(decode(row))
-        except Corrupt as error:
-            held(error)
-            continue
-        if len(found) == limit:
-            break
+    # Closed where it is left early: on a server the rest of the rows waits there.
+    with connection.execute(wanted, values, execution_options={"yield_per": min(limit, CHUNK)}) as rows:
+        for row in rows:
+            try:
+                found.append(decode(row))
+            except Corrupt as error:
+                held(error)
+                continue
+            if len(found) == limit:
+                break
     return found
 
 

@@ -36,15 +36,18 @@ METADATA = MetaData()
 
 Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts rows by itself only in an INTEGER key
 
+Words = Text().with_variant(Text(collation="C"), "postgresql")
+"""In the order of their bytes, as in SQLite: another one would change, and spoil indexes, with the server's system."""
+
 anchor = Table(
     "anchor",
     METADATA,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
-    Column("holder", Text, nullable=False),
+    Column("holder", Words, nullable=False),
     Column("led_at_s", Double, nullable=False),
     Column("audit_seq", BigInteger, nullable=False),
-    Column("audit_hash", Text, nullable=False),
+    Column("audit_hash", Words, nullable=False),
 )
 """One row, read first by every commit: who leads, and where the audit chain ends."""
 
@@ -61,16 +64,16 @@ alembic_version = Table(
 releases = Table(
     "releases",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("application", Text, nullable=False),
-    Column("phase", Text, nullable=False),
+    Column("application", Words, nullable=False),
+    Column("phase", Words, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("superseded", Boolean, nullable=False),
     Column("created_at_s", Double, nullable=False),
     Column("wake_at_s", Double, nullable=False),
     Column("format", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
 )
 _ACTIVE = text("ended IS FALSE AND superseded IS FALSE")
 _RUNNING = text("ended IS FALSE")
@@ -88,39 +91,39 @@ Index("releases_by_application", releases.c.application, releases.c.created_at_s
 applications = Table(
     "applications",
     METADATA,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("revision", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     Column("format", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
 )
 
 kills = Table(
     "kills",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     Column("format", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
 )
 
-kill_releases = Table("kill_releases", METADATA, Column("id", Text, primary_key=True))
+kill_releases = Table("kill_releases", METADATA, Column("id", Words, primary_key=True))
 """Apart from ``kills``, because a kill that was engaged at another source is released here too."""
 
 audit = Table(
     "audit",
     METADATA,
     Column("seq", Serial, primary_key=True, autoincrement=False),
-    Column("prev", Text, nullable=False),
-    Column("hash", Text, nullable=False),
+    Column("prev", Words, nullable=False),
+    Column("hash", Words, nullable=False),
     Column("at_us", BigInteger, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("release_id", Text),
-    Column("application", Text),
-    Column("environment", Text),
+    Column("type", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("text", Words, nullable=False),
+    Column("release_id", Words),
+    Column("application", Words),
+    Column("environment", Words),
     Column("epoch", BigInteger),
-    Column("numbers", Text, nullable=False),
+    Column("numbers", Words, nullable=False),
     Column("late", Boolean, nullable=False),
 )
 Index("audit_by_release", audit.c.release_id, audit.c.seq)
@@ -131,14 +134,14 @@ outbox = Table(
     "outbox",
     METADATA,
     Column("id", Serial, primary_key=True),
-    Column("key", Text, nullable=False),
+    Column("key", Words, nullable=False),
     Column("created_at_s", Double, nullable=False),
     Column("due_at_s", Double, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("done", Boolean, nullable=False),
-    Column("error", Text, nullable=False),
+    Column("error", Words, nullable=False),
     Column("format", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
     UniqueConstraint("key", name="outbox_key"),
 )
 _WAITING = text("done IS FALSE")
@@ -147,10 +150,10 @@ Index("outbox_due", outbox.c.due_at_s, outbox.c.id, sqlite_where=_WAITING, postg
 tokens = Table(
     "tokens",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("role", Words, nullable=False),
+    Column("digest", Words, nullable=False),
     Column("created_at_s", Double, nullable=False),
     Column("expires_at_s", Double),
     Column("revoked_at_s", Double),
@@ -159,11 +162,11 @@ tokens = Table(
 answered = Table(
     "answered",
     METADATA,
-    Column("key", Text, primary_key=True),
-    Column("actor", Text, primary_key=True),
-    Column("request_digest", Text, nullable=False),
+    Column("key", Words, primary_key=True),
+    Column("actor", Words, primary_key=True),
+    Column("request_digest", Words, nullable=False),
     Column("status", Integer, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", Words, nullable=False),
     Column("at_s", Double, nullable=False),
 )
 Index("answered_by_time", answered.c.at_s)

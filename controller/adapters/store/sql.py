@@ -1,4 +1,4 @@
-"""The store on an SQL database, SQLite for now: the port's methods, each one transaction. It decides nothing."""
+"""The store on an SQL database: the port's methods, each one transaction. It decides nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import Delete, bindparam, delete, select, tuple_, update
 
-from controller.adapters.store import opening, reads, sqlite, writes
+from controller.adapters.store import opening, reads, writes
 from controller.adapters.store.audit_rows import verify_chain
-from controller.adapters.store.codec import Codecs
+from controller.adapters.store.codec import Codecs, keepable
 from controller.adapters.store.connections import Connections
+from controller.adapters.store.database import Limits, Password
 from controller.adapters.store.errors import Corrupt
+from controller.adapters.store.location import database, no_password
 from controller.adapters.store.schema import answered, outbox
 from controller.core.model import Phase, Release
 from controller.ports import Answered, AuditFilter, Commit, OutboxRow, Page, StoredApplication, Token
@@ -53,7 +55,7 @@ def _unreported(_: Corrupt) -> None:
 
 
 class SqlStore:
-    """See controller.ports.Store. Thread-safe; one process writes at a time.
+    """See controller.ports.Store. Thread-safe; the writers of a process take turns, as do those of several.
 
     ``held`` is told of each unreadable row that a listing leaves out. Asking for that row itself raises Corrupt.
     """
@@ -65,17 +67,22 @@ class SqlStore:
 
     @classmethod
     def open(
-        cls, location: str | Path, limits: sqlite.Limits | None = None, held: reads.Held = _unreported
+        cls,
+        location: str | Path,
+        limits: Limits | None = None,
+        held: reads.Held = _unreported,
+        password: Password = no_password,
     ) -> SqlStore:
-        """Open the store at a path, ``sqlite:///path`` or ``:memory:``; a fresh path becomes an empty store.
+        """Open the store at a path, ``sqlite:///path``, ``:memory:`` or ``postgresql://``; an empty one is laid out.
 
         Raises SchemaTooOld, SchemaTooNew, NotAStore, Refused or Unavailable.
         """
-        url = sqlite.parse(location)
-        sqlite.create_private(url)
-        connections = Connections(url, limits or sqlite.Limits())
+        where = database(location, limits, password)
+        where.create()
+        connections = Connections(where)
         try:
             with connections.define() as connection:
+                where.alone(connection)
                 opening.prepare(connection)
         except BaseException:
             connections.close()
@@ -147,7 +154,7 @@ class SqlStore:
     def outbox_failed(self, key: str, retry_at_s: float, error: str) -> None:
         """A message that was delivered meanwhile stays delivered."""
         with self._connections.write() as transaction:
-            transaction.run(_FAILED, {"of": key, "retry": retry_at_s, "why": error[:MAX_ERROR_CHARS]})
+            transaction.run(_FAILED, {"of": key, "retry": retry_at_s, "why": keepable(error[:MAX_ERROR_CHARS])})
 
     def tokens(self) -> Sequence[Token]:
         with self._connections.read() as connection:

@@ -1,32 +1,24 @@
-"""All that is special to SQLite: how a connection is set up, what its errors mean, and its few own statements.
-
-Another database gets a module like this one; the statements in the other modules stay as they are.
-"""
+"""All that is special to SQLite: how a connection is set up and what its errors mean. The statements are elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Table, create_engine, event
-from sqlalchemy.dialects.sqlite import Insert, insert
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from controller.adapters.store.database import Limits
 from controller.ports import Refused
 
 MEMORY = ":memory:"
 
 BEGIN = "BEGIN IMMEDIATE"
 """Takes the write lock at once: a transaction that asks for it later may find that it has read in vain."""
-
-Error = sqlite3.Error
-DuplicateKey = sqlite3.IntegrityError
 
 _MEANING = {
     sqlite3.SQLITE_BUSY: "the database is locked by another process: see what else has it open",
@@ -41,52 +33,73 @@ _MEANING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one store.
+class Sqlite:
+    """See database.Database."""
 
-    ``busy_s`` is how long a call waits for a connection or another writer before it says so: shorter than any deadline
-    of a release. ``readers`` covers the workers and the busy part of the HTTP threads. ``max_pages`` (of 2 KiB) bounds
-    the file; None leaves that to the disk.
-    """
+    begin = BEGIN
+    error: type[Exception] = sqlite3.Error
+    duplicate_key: type[Exception] = sqlite3.IntegrityError
 
-    busy_s: float = 5.0
-    readers: int = 16
-    max_pages: int | None = None
+    def __init__(self, path: str, limits: Limits) -> None:
+        self._url = URL.create("sqlite", database=path or MEMORY)
+        self._limits = limits
+
+    @property
+    def name(self) -> str:
+        return self._url.database or MEMORY
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    def create(self) -> None:
+        """Create the file for its owner only, because it will hold digests of tokens. Nothing when it is there."""
+        if self.name == MEMORY:
+            return
+        try:
+            os.close(os.open(self.name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise Refused(f"the store {self.name!r} cannot be created: {error.strerror}") from None
+
+    def writer_engine(self) -> Engine:
+        return _writer_engine(self._url, self._limits)
+
+    def reader_engine(self) -> Engine | None:
+        return None if self.name == MEMORY else _reader_engine(self._url, self._limits)
+
+    def alone(self, connection: Connection) -> None:
+        """The transaction holds the write lock already."""
+
+    def meaning(self, error: Exception) -> str:
+        return _MEANING.get(_code(error), f"the database says: {_original(error)}")
+
+    def of_the_world(self, error: Exception) -> bool:
+        original = _original(error)
+        return isinstance(original, (sqlite3.OperationalError, sqlite3.InternalError)) or (
+            type(original) is sqlite3.DatabaseError
+        )
+
+    def overtaken(self, error: Exception) -> bool:
+        """Never: a transaction holds the write lock from its begin."""
+        return False
+
+    def refused(self, error: Exception) -> bool:
+        """Never: SQLite holds any text."""
+        return False
+
+    def lost(self, error: Exception) -> bool:
+        """Never: a file has no connection that breaks."""
+        return False
+
+    def undone(self, error: Exception) -> bool:
+        """When the disk is full the last frame of the log, the one which makes the others valid, was not written. After
+        any other error it may have been."""
+        return _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY}
 
 
-def parse(location: str | Path) -> URL:
-    """The URL of ``location``: a path, ``:memory:`` or ``sqlite:///path``. Raises Refused for anything else."""
-    text = str(location)
-    if "://" not in text:
-        return URL.create("sqlite", database=text)
-    try:
-        url = make_url(text)
-    except ArgumentError:
-        raise Refused("the store's URL cannot be read: use sqlite:///path or a path") from None
-    if url.drivername not in {"sqlite", "sqlite+pysqlite"} or url.query:
-        raise Refused(f"the store cannot be kept in {url.drivername!r}: use sqlite:///path or a path")
-    return URL.create("sqlite", database=url.database or MEMORY)
-
-
-def in_memory(url: URL) -> bool:
-    return url.database in {None, "", MEMORY}
-
-
-def create_private(url: URL) -> None:
-    """Create the file for its owner only, because it will hold digests of tokens. Nothing when it is there."""
-    if in_memory(url):
-        return
-    assert url.database is not None
-    try:
-        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise Refused(f"the store {url.database!r} cannot be created: {error.strerror}") from None
-
-
-def writer_engine(url: URL, limits: Limits) -> Engine:
+def _writer_engine(url: URL, limits: Limits) -> Engine:
     """One connection. Its transactions take the write lock at once, so that two never wait for each other in a ring."""
     engine = create_engine(
         url,
@@ -99,7 +112,7 @@ def writer_engine(url: URL, limits: Limits) -> Engine:
     return engine
 
 
-def reader_engine(url: URL, limits: Limits) -> Engine:
+def _reader_engine(url: URL, limits: Limits) -> Engine:
     """Connections that cannot write. Each statement sees the last commit, and never waits for a writer."""
     engine = create_engine(
         url,
@@ -136,44 +149,9 @@ def _set_up(raw: Any, limits: Limits, more: Sequence[str]) -> None:
         raw.execute(pragma)
 
 
-def meaning(error: DBAPIError | Error) -> str:
-    """What went wrong and what to look at, without the statement or its values."""
-    return _MEANING.get(_code(error), f"the database says: {_original(error)}")
-
-
-def of_the_world(error: DBAPIError | Error) -> bool:
-    """Whether the disk, the file or another process is to blame, and not a statement of ours."""
-    original = _original(error)
-    return isinstance(original, (sqlite3.OperationalError, sqlite3.InternalError)) or (
-        type(original) is sqlite3.DatabaseError
-    )
-
-
-def undone(error: Error) -> bool:
-    """Whether a failed COMMIT surely wrote nothing that counts.
-
-    When the disk is full the last frame of the log, the one which makes the others valid, was not written. After any
-    other error it may have been.
-    """
-    return _code(error) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY}
-
-
-def _code(error: DBAPIError | Error) -> int:
+def _code(error: Exception) -> int:
     return (getattr(_original(error), "sqlite_errorcode", None) or 0) & 0xFF  # the high bits say where it happened
 
 
-def _original(error: DBAPIError | Error) -> BaseException | None:
+def _original(error: Exception) -> BaseException | None:
     return error.orig if isinstance(error, DBAPIError) else error
-
-
-def insert_new(table: Table) -> Insert:
-    """Insert and write no row when one with the same key, or the same unique value, is there already."""
-    return insert(table).on_conflict_do_nothing()
-
-
-def upsert(table: Table) -> Insert:
-    """Insert; a row whose primary key is there already gets the new values."""
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    values = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
-    return statement.on_conflict_do_update(index_elements=keys, set_=values)

@@ -32,11 +32,18 @@ class Prepared:
         return tuple([given[name] if name in given else fixed[name] for name in self._names])
 
 
-class Statements:
-    """Every statement that was used, compiled. They are a fixed set, written at the head of their modules."""
+class DuplicateKey(Exception):
+    """A row would have a key, or a unique value, that another row has. The transaction has to be rolled back."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
+
+class Statements:
+    """Every statement that was used, compiled. They are a fixed set, written at the head of their modules.
+
+    ``duplicate_key`` is how the driver calls what is DuplicateKey here.
+    """
+
+    def __init__(self, dialect: Dialect, duplicate_key: type[Exception]) -> None:
+        self._dialect, self.duplicate_key = dialect, duplicate_key
         self._prepared: dict[Executable, Prepared] = {}
 
     def of(self, statement: Executable) -> Prepared:
@@ -54,9 +61,12 @@ class Transaction:
         self._statements = statements
 
     def run(self, statement: Executable, values: Mapping[str, Any]) -> int:
-        """Run ``statement`` and return how many rows it wrote."""
+        """Run ``statement`` and return how many rows it wrote. Raises DuplicateKey."""
         prepared = self._statements.of(statement)
-        self._cursor.execute(prepared.text, prepared.values(values))
+        try:
+            self._cursor.execute(prepared.text, prepared.values(values))
+        except self._statements.duplicate_key as error:
+            raise DuplicateKey from error
         return self._cursor.rowcount
 
     def run_each(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from controller.adapters.store import sqlite
 from controller.adapters.store.audit_rows import audit_row
 from controller.adapters.store.codec import Codecs, settled
+from controller.adapters.store.inserts import insert_new, upsert
 from controller.adapters.store.schema import (
     FORMAT,
     anchor,
@@ -26,7 +26,7 @@ from controller.adapters.store.schema import (
     releases,
     tokens,
 )
-from controller.adapters.store.transaction import Transaction
+from controller.adapters.store.transaction import DuplicateKey, Transaction
 from controller.core.model import Release
 from controller.core.moves import ENDED
 from controller.ports import Answered, Commit, Conflict, Fenced, Message, Refused, StoredApplication, Token
@@ -56,16 +56,16 @@ _SWAP_APPLICATION = (
     .where(applications.c.name == bindparam("key"), applications.c.revision == bindparam("seen"))
     .values({column.name: bindparam(column.name) for column in applications.c if column.name != "name"})
 )
-_NEW_RELEASE = sqlite.insert_new(releases)
-_NEW_APPLICATION = sqlite.insert_new(applications)
-_NEW_KILL = sqlite.insert_new(kills)
-_NEW_KILL_RELEASE = sqlite.insert_new(kill_releases)
-_NEW_MESSAGE = sqlite.insert_new(outbox).values(
+_NEW_RELEASE = insert_new(releases)
+_NEW_APPLICATION = insert_new(applications)
+_NEW_KILL = insert_new(kills)
+_NEW_KILL_RELEASE = insert_new(kill_releases)
+_NEW_MESSAGE = insert_new(outbox).values(
     {column.name: bindparam(column.name) for column in outbox.c if column.name != "id"}
 )
-_NEW_ANSWER = sqlite.insert_new(answered)
+_NEW_ANSWER = insert_new(answered)
 _RECORD = insert(audit)
-_PUT_TOKEN = sqlite.upsert(tokens)
+_PUT_TOKEN = upsert(tokens)
 _RELEASE_EXISTS = select(releases.c.id).where(releases.c.id == bindparam("key"))
 _KILL_WAS_RELEASED = select(kill_releases.c.id).where(kill_releases.c.id == bindparam("key"))
 
@@ -150,7 +150,7 @@ def _swap_release(transaction: Transaction, row: RowValues) -> None:
     seen = row["revision"] - 1
     try:
         changed = transaction.run(_SWAP_RELEASE, {**row, "key": row["id"], "seen": seen})
-    except sqlite.DuplicateKey:
+    except DuplicateKey:
         raise _second_active(row) from None
     if changed != 1:
         raise Conflict(f"release {row['id']} is no longer at revision {seen}: read it again")

@@ -9,6 +9,7 @@ revision = "0001"
 down_revision = None
 
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+WORDS = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 NO_RECORD = "sha256:" + "0" * 64
 
 
@@ -22,7 +23,7 @@ def upgrade() -> None:
 
 
 def _text(name: str, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text(), nullable=nullable, primary_key=primary_key)
+    return sa.Column(name, WORDS, nullable=nullable, primary_key=primary_key)
 
 
 def _body() -> tuple[sa.Column[int], sa.Column[str]]:
