@@ -65,8 +65,18 @@ def unusable(query: LatencyQuery, role: Role, layout: Layout) -> str | None:
     return None
 
 
+def broken(query: LatencyQuery, role: Role, layout: Layout) -> tuple[str, str]:
+    """Code and words for buckets that do not add up since the last pass."""
+    if layout.native:
+        text = f"{query.name}: the {role.value}'s native histogram changed its resolution; it is counted anew"
+        return "buckets_differ", text
+    text = f"{query.name}: the {role.value}'s histogram gained fewer requests in a bucket than in one below it"
+    return "unreadable", f"{text}, so these samples are not counted"
+
+
 def per_bucket(gains: Sequence[Gain], bounds: Sequence[float], unit_s: float) -> tuple[float, ...] | None:
-    """Requests in each bucket of ``bounds``; None when a native histogram's buckets do not add up to its count."""
+    """Requests in each bucket of ``bounds``; None when the buckets do not add up: classic ones that hold fewer requests
+    than those below them, native ones that hold more than their count."""
     alone: dict[float, float] = {}
     upto: dict[float, float] = {}
     for amount, _, series in gains:
@@ -87,13 +97,15 @@ def per_bucket(gains: Sequence[Gain], bounds: Sequence[float], unit_s: float) ->
     return tuple([alone.get(bound, 0.0) for bound in bounds])
 
 
-def _steps(upto: Mapping[float, float], bounds: Sequence[float]) -> tuple[float, ...]:
+def _steps(upto: Mapping[float, float], bounds: Sequence[float]) -> tuple[float, ...] | None:
     below, counts = 0.0, []
     for bound in bounds:
         reached = upto.get(bound, below)
         if reached > below:
             counts.append(reached - below)
             below = reached
+        elif reached < below - EXACT * max(1.0, below):
+            return None
         else:
             counts.append(0.0)
     return tuple(counts)

@@ -48,6 +48,7 @@ def analysis_document(spec: AnalysisSpec) -> dict[str, Any]:
             "failSeconds": spec.breaker.outage_s,
         },
         "calibration": {"ratio": spec.ceiling.ratio, "increase": spec.ceiling.increase},
+        "inconclusive": spec.inconclusive.value,
     }
     # Left out when it is what staleAfter gives by itself: that may be longer than what may be written.
     default_window_s = max(60.0, 2 * spec.stale_after_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 
 from analysis.dispersion import phi_of, with_block, with_pods
 from analysis.evidence import added_safe, grown, harm_logs, safe_logs, tempered
@@ -53,4 +52,4 @@ def edge_with_pods(edge: EdgeState, upto: Sequence[float], pods: Sequence[PodGai
     """How much stable's pods differ at this edge within one pass."""
     index = bisect_left(upto, edge.bound_s) + 1
     counts = [(pod.total, math.fsum(pod.counts[index:])) for pod in pods]
-    return replace(edge, dispersion=with_pods(edge.dispersion, counts))
+    return EdgeState(edge.bound_s, edge.log_harm, edge.log_safe, with_pods(edge.dispersion, counts), edge.seen)

@@ -132,11 +132,14 @@ def grown(logs: Logs, gained: Sequence[float], stake: float) -> Logs:
     ``S <- e (S + stake)`` for each point; empty logs are no evidence yet. ``stake`` is the part of the cash put on
     "harm begins with this block"; it must not depend on the block.
     """
-    exp, log, found = math.exp, math.log, []
-    for gain, log_s in zip(gained, logs or NOTHING[: len(gained)], strict=True):
-        mass = exp(log_s) + stake
-        after = gain + log(mass) if mass > 0 else LOG_FLOOR
-        found.append(LOG_FLOOR if after < LOG_FLOOR else LOG_HARM_MAX if after > LOG_HARM_MAX else after)
+    exp, log = math.exp, math.log
+    if not logs:
+        logs = NOTHING[: len(gained)]
+    if stake <= 0 and min(logs) < LOG_FLOOR:
+        return (LOG_FLOOR,) * len(logs)  # nothing was ever staked
+    found = [gain + log(exp(log_s) + stake) for gain, log_s in zip(gained, logs, strict=True)]
+    if min(found) < LOG_FLOOR or max(found) > LOG_HARM_MAX:
+        found = [min(max(one, LOG_FLOOR), LOG_HARM_MAX) for one in found]
     return tuple(found)
 
 

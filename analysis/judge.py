@@ -7,10 +7,11 @@ from dataclasses import replace
 from analysis.advance import absorb, learned
 from analysis.figures import Figures, figures, numbers_of
 from analysis.gauges import gauge_problems
-from analysis.model import AnalysisSpec, Calibration, Judgement, JudgeState, Readings, Verdict
+from analysis.model import AnalysisSpec, Calibration, Inconclusive, Judgement, JudgeState, Readings, Verdict
 from analysis.rules import RULES, Answer, View
 from analysis.tally import Gathered, Problem, gather
 from analysis.trail import with_point
+from analysis.unproven import doubt, known_instead
 
 
 def new_state(now_s: float, calibration: Calibration | None = None) -> JudgeState:
@@ -85,6 +86,10 @@ def _latched(shown: Figures, state: JudgeState) -> Verdict:
 
 def _verdict(view: View, answer: Answer) -> Verdict:
     may_advance = answer.judgement is Judgement.OK
+    against, instead = None, ""
+    if may_advance and view.spec.inconclusive is Inconclusive.PROMOTE:
+        against = doubt(view.state, view.figures)
+        instead = against or known_instead(view.figures, view.spec.beta)
     return Verdict(
         judgement=answer.judgement,
         code=answer.code,
@@ -93,4 +98,6 @@ def _verdict(view: View, answer: Answer) -> Verdict:
         may_promote=may_advance and view.figures.is_proven,
         numbers=numbers_of(view.figures, view.state),
         fresh_at_s=view.state.fresh_at_s,
+        may_end_unproven=bool(instead) and against is None,
+        unproven=instead,
     )

@@ -39,12 +39,22 @@ class Judgement(StrEnum):
     TRIP = "trip"
 
 
+class Inconclusive(StrEnum):
+    """What happens at the horizon of the analysis with proof of neither harm nor safety."""
+
+    PAUSE = "pause"
+    ROLLBACK = "rollback"
+    PROMOTE = "promote"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the analysis says now.
 
     ``may_advance`` lets an intermediate step go on, ``may_promote`` also the last one. ``code`` is stable, ``text`` is
     for people, ``numbers`` are the figures the verdict rests on. ``fresh_at_s`` is the newest canary sample's time.
+    ``may_end_unproven`` lets the last step go on without proof, where the application allows it; ``unproven`` says what
+    is known instead, or what stands against it.
     """
 
     judgement: Judgement
@@ -54,6 +64,8 @@ class Verdict:
     may_promote: bool = False
     numbers: tuple[tuple[str, float], ...] = ()
     fresh_at_s: float | None = None
+    may_end_unproven: bool = False
+    unproven: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +225,7 @@ class AnalysisSpec:
     gauges_weight: float = 0.10
     names: tuple[RoleName, ...] = ()
     ceiling: Ceiling = Ceiling()
+    inconclusive: Inconclusive = Inconclusive.PAUSE
 
     @property
     def queries(self) -> tuple[Query, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from analysis.model import AnalysisSpec
 from analysis.native import buckets_of
 from analysis.samples import Outcome, Reading, Role, Series
-from analysis.shapes import Odd, bound_of, in_order, point_of
+from analysis.shapes import Odd, bound_of, check_cumulative, point_of, samples_of
 
 SERIES_MAX = 500  # series of one answer: more is a selector that forgot a label, and would swell the saved state
 POINTS_MAX = 20_000  # samples of one answer, so that a long window on many series cannot fill the memory
@@ -59,9 +60,12 @@ def reading_from(metric: str, role: Role, result: object, oldest_s: float | None
     if len(result) > SERIES_MAX:
         return held(Outcome.TOO_MANY_SERIES, f"{len(result)} series, at most {SERIES_MAX} are read; add labels")
     try:
-        series = sorted((one for item in result for one in series_of(item)), key=_order)
+        parsed = [(item, series_of(item)) for item in result]
+        for buckets in _classic_histograms(parsed):
+            check_cumulative(buckets)
     except Odd as odd:
         return held(odd.outcome, odd.text)
+    series = sorted((one for _, own in parsed for one in own), key=_order)
     if any(before.key == after.key for before, after in itertools.pairwise(series)):
         return held(Outcome.NOT_A_VECTOR, "the same series twice in one answer")
     if sum(len(one.points) for one in series) > POINTS_MAX:
@@ -70,6 +74,20 @@ def reading_from(metric: str, role: Role, result: object, oldest_s: float | None
     if oldest_s is not None and newest_s < oldest_s:
         return held(Outcome.STALE, f"the newest sample is {oldest_s - newest_s:.0f} s older than allowed")
     return Reading(metric, role, Outcome.OK, tuple(series))
+
+
+def _classic_histograms(parsed: Iterable[tuple[Any, Sequence[Series]]]) -> Iterable[list[Series]]:
+    """The buckets of each histogram, lowest bound first: series whose labels differ in nothing but the bound."""
+    found: dict[frozenset[tuple[str, str]], list[Series]] = {}
+    for item, own in parsed:
+        labels = item["metric"]
+        if "le" in labels and "values" in item:
+            found.setdefault(frozenset((name, labels[name]) for name in labels if name != "le"), []).extend(own)
+    return [sorted(buckets, key=_order_of_bounds) for buckets in found.values()]
+
+
+def _order_of_bounds(series: Series) -> float:
+    return -1.0 if series.le is None else series.le
 
 
 def lacks_bucket(spec: AnalysisSpec, reading: Reading) -> str | None:
@@ -127,4 +145,4 @@ def series_of(item: object) -> list[Series]:
         return buckets_of(whole, item["histograms"])
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
         raise Odd(Outcome.NOT_A_VECTOR, "a series has no samples")
-    return [replace(whole, points=in_order([point_of(value) for value in values]))]
+    return [Series(whole.key, samples_of(values), whole.le, source, pod=pod)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from analysis.samples import Outcome, Point
+from analysis.samples import Outcome, Point, Series
+
+ROUNDING = 1e-6  # of a count; counters are whole numbers, so more than rounding is a real difference
 
 
 class Odd(Exception):
@@ -15,6 +17,29 @@ class Odd(Exception):
     def __init__(self, outcome: Outcome, text: str) -> None:
         super().__init__(text)
         self.outcome, self.text = outcome, text
+
+
+def samples_of(values: Sequence[object]) -> tuple[Point, ...]:
+    """A counter's samples, oldest first. As it almost always is in one go; what is odd is looked at one by one, so that
+    it is named."""
+    if all(type(pair) is list and len(pair) == 2 for pair in values):
+        try:
+            points = tuple([Point(float(at_s), float(value)) for at_s, value in values])  # type: ignore[misc, has-type]
+        except (TypeError, ValueError):
+            points = ()
+        if points and _plain(points):
+            return points
+    return in_order([point_of(value) for value in values])
+
+
+def _plain(points: Sequence[Point]) -> bool:
+    """Finite, in order and not negative; NaN is none of it."""
+    last_s = -math.inf
+    for point in points:
+        if not (last_s < point.at_s < math.inf and 0 <= point.value < math.inf):
+            return False
+        last_s = point.at_s
+    return True
 
 
 def point_of(pair: object, signed: bool = False) -> Point:
@@ -42,6 +67,19 @@ def in_order(points: list[Point]) -> tuple[Point, ...]:
     if any(later.at_s <= earlier.at_s for earlier, later in itertools.pairwise(points)):
         raise Odd(Outcome.NOT_A_VECTOR, "samples are not in the order of time")
     return tuple(points)
+
+
+def check_cumulative(buckets: Iterable[Series]) -> None:
+    """The buckets of one classic histogram, lowest bound first: each holds those below it, in every sample. Raises Odd.
+
+    Samples of different times are not compared.
+    """
+    for lower, upper in itertools.pairwise(buckets):
+        counts = {point.at_s: point.value for point in upper.points}
+        for at_s, value in [(point.at_s, point.value) for point in lower.points]:
+            if value > counts.get(at_s, value) + ROUNDING * max(1.0, value):
+                text = f"its buckets are not cumulative: more requests up to {lower.le:g} than up to {upper.le:g}"
+                raise Odd(Outcome.UNREADABLE, f"{text}; repair what exports them")
 
 
 def bound_of(text: object) -> float | None:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from analysis import queries
-from analysis.model import ERROR_MARGINS, LATENCY_MARGINS, AnalysisSpec, Breaker, Ceiling, Margins, Traffic
+from analysis.model import (
+    ERROR_MARGINS,
+    LATENCY_MARGINS,
+    AnalysisSpec,
+    Breaker,
+    Ceiling,
+    Inconclusive,
+    Margins,
+    Traffic,
+)
 from analysis.spec_metrics import (
     Block,
     Duration,
@@ -86,6 +95,7 @@ class AnalysisBlock(Block):
     traffic: TrafficBlock = TrafficBlock()
     breaker: BreakerBlock = BreakerBlock()
     calibration: CalibrationBlock = CalibrationBlock()
+    inconclusive: Literal["pause", "rollback", "promote"] = "pause"
 
     @model_validator(mode="after")
     def _times(self) -> AnalysisBlock:
@@ -139,6 +149,7 @@ def to_spec(
         gauges_weight=analysis.gauges.weight,
         names=asked.names,
         ceiling=Ceiling(analysis.calibration.ratio, analysis.calibration.increase),
+        inconclusive=Inconclusive(analysis.inconclusive),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.buckets import Layout, difference, layout_of, per_bucket, unusable
+from analysis.buckets import Layout, broken, difference, layout_of, per_bucket, unusable
 from analysis.counters import Gain, MarkKey, first_seen, gains_of, kept
 from analysis.histogram import slo_bound
 from analysis.model import AnalysisSpec, CounterQuery, JudgeState, LatencyQuery, Query
@@ -275,8 +275,7 @@ def _latency_side(
     grown_up = gains if role is Role.STABLE else context.warm(gains, query)
     counts = per_bucket(grown_up, bounds, query.unit_s)
     if counts is None:
-        text = f"{query.name}: the {role.value}'s native histogram changed its resolution; it is counted anew"
-        return _Side(gains=gains, problem=Problem("buckets_differ", text, passed=True))
+        return _Side(gains=gains, problem=Problem(*broken(query, role, layout), passed=True))
     limit = slo_bound(bounds, query.slow_s) or 0.0
     slow = math.fsum([count for bound, count in zip(bounds, counts, strict=True) if bound > limit])
     pods = buckets_by_pod(grown_up, bounds, query.unit_s) if context.tells_pods else ()

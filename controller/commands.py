@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 from controller.core.intents import CALLED, hear
 from controller.core.model import Application, Intent, IntentKind, Mark, Phase, Reason, Release
 from controller.core.moves import ENDED
 from controller.fencing import newest_of
-from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication, Unavailable
+from controller.ports import Answered, Commit, Conflict, Fenced, PortError, Ports, StoredApplication, Unavailable
+from controller.registering import Alone, Registering
 from controller.versions import resolved, taken_over
 from controller.wishes import (
     CONFLICT_TRIES,
@@ -20,8 +22,8 @@ from controller.wishes import (
     Done,
     Rejected,
     Submission,
-    registered_over,
-    require_own_route,
+    drafted,
+    known_application,
     tried,
 )
 from gates.audit import Draft
@@ -44,53 +46,25 @@ class Commands:
         new_id: Callable[[str], str] = new_release_id,
         registered: Callable[[], None] = lambda: None,
         leading: Callable[[], bool] = lambda: True,
+        alone: Alone = nullcontext,
     ) -> None:
         self._ports, self._wake, self._epoch = ports, wake, epoch
-        self._last_seen, self._new_id, self._registered = last_seen, new_id, registered
-        self._leading = leading
+        self._last_seen, self._new_id, self._leading = last_seen, new_id, leading
+        self._registering = Registering(ports, registered, self._require_leading, alone)
 
     def register(
         self, app: Application, actor: str, revision: int | None = None, answer_of: ApplicationAnswerOf | None = None
     ) -> StoredApplication:
         """Register or change an application. A running release keeps the application it started with.
 
-        Raises Rejected when ``revision`` is given and is not the stored one, or when the name's target is deleted.
+        What is no longer named is given back first, at rest only. Raises Rejected when that cannot be, when
+        ``revision`` is given and is not the stored one, or when something of it belongs to another application.
         """
-        return tried(app.name, lambda: self._register_once(app, actor, revision, answer_of))
-
-    def _register_once(
-        self, app: Application, actor: str, revision: int | None, answer_of: ApplicationAnswerOf | None
-    ) -> StoredApplication:
-        stored = self._ports.store.application(app.name)
-        found = stored.revision if stored else 0
-        if revision is not None and revision != found:
-            raise Rejected("conflict", f"application {app.name} is at revision {found}, not {revision}: read it again")
-        if stored is not None and not stored.deleted and stored.app == app:
-            return stored
-        self._require_own_route(app)
-        after = registered_over(stored, app) if stored else StoredApplication(app)
-        kind = "application_changed" if stored else "application_registered"
-        record = self._draft(kind, actor, f"{app.name} in {app.environment}", app=app)
-        registered = replace(after, revision=found + 1)
-        answered = answer_of(registered) if answer_of else None
-        self._ports.store.commit(Commit(records=(record,), application=after, answered=answered))
-        self._registered()
-        return registered
+        return self._registering.register(app, actor, revision, answer_of)
 
     def unregister(self, name: str, actor: str, answered: Answered | None = None) -> None:
         """Forget an application, and give back what it runs on as it serves now. Refused while a release is running."""
-        tried(name, lambda: self._unregister_once(name, actor, answered))
-
-    def _unregister_once(self, name: str, actor: str, answered: Answered | None) -> None:
-        stored = self._application(name)
-        active = self._ports.store.active(name)
-        if active:
-            raise Rejected("active_release", f"{active[0].id} is still running: abort it first", release=active[0].id)
-        self._ports.router.forget(stored.app)
-        self._ports.workload(stored.app).forget(stored.app)
-        record = self._draft("application_deleted", actor, name, app=stored.app)
-        gone = replace(stored, deleted=True)
-        self._ports.store.commit(Commit(records=(record,), application=gone, answered=answered))
+        self._registering.unregister(name, actor, answered)
 
     def submit(self, wish: Submission, answer_of: AnswerOf | None = None) -> Done:
         """Start a release, or refuse and say why.
@@ -98,11 +72,14 @@ class Commands:
         Deploying the version that stable runs while a canary is out reverts: the running release is aborted.
         """
         self._require_leading()
-        wish = replace(wish, version=resolved(self._ports, self._application(wish.application), wish.version))
-        return tried(wish.application, lambda: self._submit_once(wish, answer_of))
+        wish = replace(
+            wish, version=resolved(self._ports, known_application(self._ports.store, wish.application), wish.version)
+        )
+        with self._registering.busy(wish.application):
+            return tried(wish.application, lambda: self._submit_once(wish, answer_of))
 
     def _submit_once(self, wish: Submission, answer_of: AnswerOf | None) -> Done:
-        stored = self._application(wish.application)
+        stored = known_application(self._ports.store, wish.application)
         app = stored.app
         self._require_no_kill(app)
         running = next((r for r in self._ports.store.active(app.name) if r.superseded_by is None), None)
@@ -239,23 +216,10 @@ class Commands:
             raise Rejected("unknown_release", f"there is no release {release_id[:80]!r}")
         return release
 
-    def _application(self, name: str) -> StoredApplication:
-        stored = self._ports.store.application(name)
-        if stored is None or stored.deleted:
-            raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
-        return stored
-
     def _require_leading(self) -> None:
         if not self._leading():
             text = "this controller no longer leads, a newer one does: nothing was started; see /readyz"
             raise Rejected("not_leading", text)
-
-    def _require_own_route(self, app: Application) -> None:
-        after = ""
-        while page := self._ports.store.applications(Page(after, 500)):
-            for other in page:
-                require_own_route(app, other.app)
-            after = page[-1].app.name
 
     def _require_no_kill(self, app: Application) -> None:
         said = answer(self._ports.kills(), Target(app.environment, app.name))
@@ -279,16 +243,6 @@ class Commands:
         )
 
     def _draft(
-        self, kind: str, actor: str, text: str, app: Application | None = None, release: Release | None = None, **n: str
+        self, kind: str, actor: str, text: str, release: Release | None = None, app: Application | None = None, **n: str
     ) -> Draft:
-        app = release.app if release is not None else app
-        return Draft(
-            kind,
-            self._ports.clock.now_s(),
-            actor,
-            text[:1000],
-            release.id if release is not None else None,
-            app.name if app is not None else None,
-            app.environment if app is not None else None,
-            numbers=dict(n),
-        )
+        return drafted(self._ports.clock.now_s(), kind, actor, text, release, app, **n)

@@ -212,7 +212,7 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
         later.node = node
         if cluster is not None:
             later.resources = cluster.resources(node, ports, directory.applications, later.running)
-            later.kills = cluster.shows(ports.kills, node.leading, clock, log)
+            later.kills = cluster.shows(ports.kills, directory.applications, node.leading, clock, log)
             opening.callback(later.resources.stop)
         return RunningNode(node, opening.pop_all(), later.resources)
     raise AssertionError("unreachable: the stack closes only on an error, which is raised")

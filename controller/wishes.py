@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from controller.core.model import Application, Release
 from controller.core.targets import KubernetesTarget
-from controller.ports import Answered, Conflict, StoredApplication
+from controller.ports import Answered, Conflict, Store, StoredApplication
+from gates.audit import Draft
 
 T = TypeVar("T")
 CONFLICT_TRIES = 5
@@ -46,6 +47,30 @@ class Done:
 AnswerOf = Callable[[Done], Answered]
 """The answer to remember under an Idempotency-Key, stored in the transaction that it tells about."""
 ApplicationAnswerOf = Callable[[StoredApplication], Answered]
+
+
+def drafted(
+    at_s: float,
+    kind: str,
+    actor: str,
+    text: str,
+    release: Release | None = None,
+    app: Application | None = None,
+    **numbers: str,
+) -> Draft:
+    """The record of a command, about a release or about an application."""
+    app = release.app if release is not None else app
+    assert app is not None, "a command is about something"
+    named = release.id if release is not None else None
+    return Draft(kind, at_s, actor, text[:1000], named, app.name, app.environment, numbers=dict(numbers))
+
+
+def known_application(store: Store, name: str) -> StoredApplication:
+    """Raises Rejected when there is none of that name."""
+    stored = store.application(name)
+    if stored is None or stored.deleted:
+        raise Rejected("unknown_application", f"there is no application {name[:80]!r}: register it first")
+    return stored
 
 
 def moves_of(app: Application) -> frozenset[tuple[str, str]]:

@@ -10,6 +10,7 @@ _HINTS = {
     "active_release": "watch it with `interlock watch {release}`, end it with `interlock abort {release}`, "
     "or take its place with `interlock deploy ... --replace`",
     "killed": "see `interlock kill-status`; a kill ends only by `interlock unkill ID --reason TEXT`",
+    "not_given_back": "put right what it names, then send the same edit again",
     "unknown_application": "`interlock applications` lists what is registered; `interlock apply FILE` registers",
     "not_possible": "`interlock explain {release}` says what it waits for",
 }

@@ -56,6 +56,11 @@ class Output:
         return ("█", "░") if self._unicode else ("#", ".")
 
     @property
+    def levels(self) -> str:
+        """Signs of a curve, from the lowest to the highest."""
+        return "▁▂▃▄▅▆▇█" if self._unicode else "_.-=+*#@"
+
+    @property
     def _unicode(self) -> bool:
         return self.console.encoding.lower().startswith("utf")
 

@@ -101,9 +101,44 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Cause:
+    metric: str
+    evidence: float
+    one_in: int | None
+    promotion: float
+    canary_requests: float | None = None
+    canary_bad: float | None = None
+    stable_requests: float | None = None
+    stable_bad: float | None = None
+    allowed_pct: float | None = None
+    above_s: float | None = None
+    canary_value: float | None = None
+    stable_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePoint:
+    at: str
+    harm: float
+    safe: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    harm: float
+    harm_needed: float
+    one_in: int | None
+    safe: float
+    safe_needed: float
+    causes: tuple[Cause, ...]
+    series: tuple[EvidencePoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     release: str
     explain: str
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ REJECTED: Mapping[str, tuple[int, str]] = {
     "nothing_serves": (409, "Nothing serves yet"),
     "not_leading": (503, "This node does not lead"),
     "route_taken": (409, "The backend belongs to another application"),
+    "not_given_back": (409, "Not given back"),
     "conflict": (409, "Changed meanwhile"),
     "not_possible": (409, "Not possible now"),
     "invalid_version": (422, "Invalid version"),

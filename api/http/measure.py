@@ -74,6 +74,7 @@ class _Node(Collector):
         yield _gauge("interlock_leading", "1 while this node leads.", float(health.leading))
         yield _gauge("interlock_epoch", "Epoch of this node's leadership.", float(health.epoch))
         yield _gauge("interlock_parked_releases", "Releases held because of a bug of ours.", float(len(health.parked)))
+        yield _gauge("interlock_loop_lag_seconds", "How late the looks at releases are.", health.lag_s)
         ages = GaugeMetricFamily("interlock_beat_age_seconds", "Age of the last success.", labels=["beat"])
         failures = GaugeMetricFamily("interlock_beat_failures", "Failures in a row.", labels=["beat"])
         for beat in health.beats:

@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from api.http.schemas_analysis import CalibrationView, EvidencePointView
+from api.http.schemas_analysis import CalibrationView, EvidencePointView, ProofView
 
 Item = TypeVar("Item")
 
@@ -110,8 +110,8 @@ class EvidenceView(_Answer):
 class VerdictView(_Answer):
     """``watching`` until the evidence decides; ``pass``, ``bypass``, ``fail`` and ``trip`` are final.
 
-    ``none``: no evidence was weighed, or the release was ended before it decided. ``bypass``: a person passed it.
-    """
+    ``none``: no evidence, or ended before it decided. ``bypass``: a person passed it, or
+    the application allows an end without proof (code ``inconclusive``)."""
 
     judgement: Literal["none", "watching", "pass", "bypass", "fail", "trip"]
     code: str
@@ -183,13 +183,14 @@ class ActionView(_Answer):
 
 
 class ExplainView(_Answer):
-    """The one sentence, with what it rests on. ``left_s`` is null unless the wait ends by time."""
+    """The one sentence, with what it rests on. ``left_s``: if time ends the wait. ``proof``: once it had traffic."""
 
     release: str
     phase: Phase
     explain: str
     reason: ReasonView
     left_s: float | None
+    proof: ProofView | None = None
 
 
 class KillView(_Answer):

@@ -10,11 +10,12 @@ from analysis.figures import numbers
 from analysis.model import JudgeState, MetricState
 from api.http import schemas
 from api.http.tokens import state_of
-from api.http.views_analysis import calibration_view, learned_view, trail_view
+from api.http.views_analysis import calibration_view, learned_view, proof_view, trail_view
 from controller.core.effects import Ensure, effects
 from controller.core.explain import explain
-from controller.core.model import Intent, IntentKind, Observation, Phase, Reason, Release
+from controller.core.model import Intent, Observation, Phase, Reason, Release
 from controller.core.moves import ENDED
+from controller.core.verdicts import said_of
 from controller.ports import StoredApplication, Token
 from controller.runtime.health import Health
 from controller.runtime.killswitch import Engaged
@@ -118,30 +119,9 @@ def intent_view(intent: Intent) -> schemas.IntentView:
 
 
 def _verdict(release: Release) -> schemas.VerdictView:
-    judge = release.judge
-    if judge is not None and judge.failed:
-        kind: Any = "trip" if judge.tripped else "fail"
-        return schemas.VerdictView(judgement=kind, code=judge.failed_code, text=judge.failed)
-    if release.phase in (Phase.PROMOTING, Phase.SUCCEEDED):
-        return _passed(release)
-    if judge is None:
-        return schemas.VerdictView(judgement="none", code="no_traffic", text="the canary had no traffic yet")
-    if release.phase in ENDED or release.phase is Phase.ROLLING_BACK:
-        return schemas.VerdictView(judgement="none", code="undecided", text="it was ended before the evidence decided")
-    return schemas.VerdictView(judgement="watching", code=release.reason.code, text=release.reason.text)
-
-
-def _passed(release: Release) -> schemas.VerdictView:
-    """What opened the way to all traffic: the evidence, a person, or that there was nothing to compare with."""
-    if release.stable is None:
-        return schemas.VerdictView(judgement="none", code="first_install", text="the first version is not judged")
-    last = len(release.app.canary.steps) - 1
-    for intent in release.bypassed:
-        if intent.kind is IntentKind.PROMOTE_FULL or intent.step == last:
-            text = f"{intent.actor} passed the evidence"
-            return schemas.VerdictView(judgement="bypass", code="bypass", text=text)
-    text = "the evidence sufficed" + (f"; {len(release.bypassed)} earlier passed by hand" if release.bypassed else "")
-    return schemas.VerdictView(judgement="pass", code="pass", text=text)
+    said = said_of(release)
+    word: Any = said.word
+    return schemas.VerdictView(judgement=word, code=said.code, text=said.text)
 
 
 def _evidence(release: Release) -> schemas.EvidenceView | None:
@@ -197,6 +177,7 @@ def explain_view(release: Release, now_s: float) -> schemas.ExplainView:
         explain=explain(release, now_s),
         reason=reason_view(release.reason),
         left_s=round(until_s - now_s, 3) if until_s is not None and until_s > now_s else None,
+        proof=proof_view(release.app.analysis, release.judge),
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.judge import new_state, next_step
+from analysis.model import Inconclusive
 from controller.core.explain import counted
 from controller.core.model import IntentKind, Phase, Reason, Release
-from controller.core.scene import Scene, go_on, hold, to
+from controller.core.scene import INCONCLUSIVE, Scene, at_last_step, go_on, hold, past_horizon, to
 
 
 def rule_start(scene: Scene) -> Release | None:
@@ -172,10 +173,31 @@ def rule_advance(scene: Scene) -> Release | None:
     until_s = release.baking_since_s + plan.min_bake_s
     if scene.now_s < until_s:
         return hold(scene, Reason("baking", f"{release.weight_pct} % is live, minimum bake; {verdict.text}", until_s))
-    last = release.step == len(plan.steps) - 1
-    if not (verdict.may_promote if last else verdict.may_advance):
+    if not (verdict.may_promote if at_last_step(release) else verdict.may_advance):
         return hold(scene, Reason(verdict.code, verdict.text))
     return _next_weight(scene, Reason("verdict_allows", verdict.text))
+
+
+def rule_unproven(scene: Scene) -> Release | None:
+    """At the horizon, where the application allows it: the last step ends without proof when nothing speaks for harm.
+
+    What a person asked for comes first, and what may not advance may not end so either.
+    """
+    release, verdict, plan = scene.release, scene.verdict, scene.release.app.canary
+    if release.app.analysis.inconclusive is not Inconclusive.PROMOTE or release.phase is not Phase.PROGRESSING:
+        return None
+    if release.intent is not None or not at_last_step(release) or not past_horizon(release, scene.now_s):
+        return None
+    if release.baking_since_s is None or scene.now_s < release.baking_since_s + plan.min_bake_s:
+        return None
+    if verdict is None or not verdict.may_end_unproven or _not_ready(scene) is not None:
+        return None
+    if verdict.may_promote:
+        return None
+    why = f"no decision within {plan.max_duration_s:g} s and nothing that speaks for harm"
+    text = f"promoted without proof, as analysis.inconclusive says: {why}; {verdict.unproven}"
+    reason = Reason(INCONCLUSIVE, f"{text}; stable now rolls to {release.canary}")
+    return to(release, Phase.PROMOTING, reason, scene.now_s, unproven=Reason(INCONCLUSIVE, text))
 
 
 def _next_weight(scene: Scene, why: Reason) -> Release:

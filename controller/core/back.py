@@ -182,6 +182,7 @@ def rule_halted(scene: Scene) -> Release | None:
         judge=None,
         intent=None,
         bypassed=(),
+        unproven=None,
         attempt=release.attempt + 1,
     )
 

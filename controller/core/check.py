@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.model import Judgement, Verdict
+from analysis.model import Inconclusive, Judgement, Verdict
 from controller.core.model import Observation, Phase, Release, RoleState
 from controller.core.moves import ENDED, MOVES
+from controller.core.scene import at_last_step, past_horizon
 from gates.kill import KillAnswerKind
 
 FIRST_STEP_PCT_MAX = 10
@@ -86,14 +87,21 @@ def _sized(after: Release, seen: Observation) -> bool:
 
 
 def _promotion_authorised(before: Release, after: Release, seen: Observation, verdict: Verdict | None) -> bool:
-    """The largest step of all: promotion evidence, or a person's recorded bypass; a first install has neither."""
+    """The largest step of all: promotion evidence, a person's recorded bypass, or the application's word for the end
+    of the analysis while nothing speaks for harm. A first install has none of them."""
     if not _promotes(before, after):
         return True
     if _harmed(verdict) or seen.kill.kind is not KillAnswerKind.NONE:
         return False
     bypassed = len(after.bypassed) == len(before.bypassed) + 1
-    proven = verdict is not None and verdict.may_promote and after.step == len(after.app.canary.steps) - 1
-    return after.stable is None or bypassed or proven
+    proven = verdict is not None and verdict.may_promote and at_last_step(after)
+    return after.stable is None or bypassed or proven or _may_end_unproven(before, after, verdict)
+
+
+def _may_end_unproven(before: Release, after: Release, verdict: Verdict | None) -> bool:
+    allowed = after.app.analysis.inconclusive is Inconclusive.PROMOTE and past_horizon(before, after.entered_at_s)
+    clear = verdict is not None and verdict.may_end_unproven
+    return allowed and clear and at_last_step(after) and after.unproven is not None
 
 
 def _harmed(verdict: Verdict | None) -> bool:

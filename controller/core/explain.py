@@ -10,6 +10,8 @@ def explain(release: Release, now_s: float) -> str:
     """Plain English for the person on call; the same sentence in the API, on the command line and in pages."""
     where = _where(release)
     reason = release.reason.text.rstrip(".")
+    if release.unproven is not None and release.unproven.text not in reason:
+        reason += f"; it was {release.unproven.text}"
     if release.phase in ENDED:
         return f"{where}: {reason}."
     until_s = release.reason.until_s

@@ -127,7 +127,8 @@ class Release:
 
     ``weight_pct`` is the committed weight, which the route is driven to. ``step`` is -1 before the first weight.
     ``revision`` is the compare-and-swap version: the store holds it, and a commit gives it plus one. ``paused_for`` is
-    why it paused, kept while other reasons come and go.
+    why it paused, kept while other reasons come and go; ``unproven`` what was known when it was promoted without proof,
+    as the application allows at the horizon of the analysis.
     """
 
     id: str
@@ -159,6 +160,7 @@ class Release:
     attempt: int = 1
     judge: JudgeState | None = None
     wake_at_s: float = 0.0
+    unproven: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from analysis.model import Inconclusive
 from controller.core.advance import (
     rule_advance,
     rule_bake,
@@ -16,6 +17,7 @@ from controller.core.advance import (
     rule_promoting,
     rule_restart_step,
     rule_start,
+    rule_unproven,
 )
 from controller.core.back import (
     rule_abort,
@@ -35,7 +37,16 @@ from controller.core.back import (
     rule_was_killed,
 )
 from controller.core.model import IntentKind, Phase, Reason, Release
-from controller.core.scene import INCONCLUSIVE, Scene, go_on, hold, pause
+from controller.core.scene import (
+    INCONCLUSIVE,
+    Scene,
+    at_last_step,
+    go_on,
+    hold,
+    past_horizon,
+    pause,
+    roll_back_by_itself,
+)
 from gates.kill import KillAnswerKind
 
 Rule = Callable[[Scene], Release | None]
@@ -101,16 +112,31 @@ def rule_paused(scene: Scene) -> Release | None:
 
 
 def rule_horizon(scene: Scene) -> Release | None:
-    """At the horizon of the analysis with neither decision: pause and ask."""
-    release, plan = scene.release, scene.release.app.canary
-    if release.phase is not Phase.PROGRESSING or release.progressing_since_s is None:
+    """At the horizon of the analysis with neither decision: pause and ask, or what the application wants instead. A
+    last step that may end without proof first has its minimum bake."""
+    release, verdict, plan = scene.release, scene.verdict, scene.release.app.canary
+    if release.phase is not Phase.PROGRESSING or not past_horizon(release, scene.now_s):
         return None
-    if scene.now_s - release.progressing_since_s - release.paused_s <= plan.max_duration_s:
-        return None
-    text = (
-        f"no decision within {plan.max_duration_s:g} s: {scene.verdict.text if scene.verdict else release.reason.text}"
-    )
+    wanted = release.app.analysis.inconclusive
+    text = f"no decision within {plan.max_duration_s:g} s: {verdict.text if verdict else release.reason.text}"
+    if wanted is Inconclusive.ROLLBACK:
+        return roll_back_by_itself(scene, Reason(INCONCLUSIVE, f"{text}; it goes back, as analysis.inconclusive says"))
+    if wanted is Inconclusive.PROMOTE:
+        baked = release.baking_since_s is not None and scene.now_s >= release.baking_since_s + plan.min_bake_s
+        if at_last_step(release) and (not baked or (verdict is not None and verdict.may_promote)):
+            return None
+        text += f"; not promoted without proof: {_against(scene)}"
     return pause(release, Reason(INCONCLUSIVE, text + "; promote, resume or abort it"), scene.now_s)
+
+
+def _against(scene: Scene) -> str:
+    """Why a release whose application allows an end without proof is not promoted at its horizon."""
+    release, verdict = scene.release, scene.verdict
+    if not at_last_step(release):
+        return "only the last step may end so"
+    if verdict is None or not verdict.may_end_unproven:
+        return (verdict.unproven if verdict else "") or "there is too little data, or it cannot be read"
+    return "an instance is missing"
 
 
 RULES: tuple[Rule, ...] = (
@@ -139,6 +165,7 @@ RULES: tuple[Rule, ...] = (
     rule_first_install,
     rule_prepare,
     rule_promoting,
+    rule_unproven,
     rule_horizon,
     rule_not_ready,
     rule_restart_step,

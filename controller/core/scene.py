@@ -76,6 +76,17 @@ def go_on(release: Release, reason: Reason, now_s: float, **changes: Any) -> Rel
     return to(release, Phase.PROGRESSING, reason, now_s, paused_for=None, **times, **changes)
 
 
+def past_horizon(release: Release, now_s: float) -> bool:
+    """Whether the analysis had all its time without a decision. Pauses do not count."""
+    if release.progressing_since_s is None:
+        return False
+    return now_s - release.progressing_since_s - release.paused_s > release.app.canary.max_duration_s
+
+
+def at_last_step(release: Release) -> bool:
+    return release.step == len(release.app.canary.steps) - 1
+
+
 def roll_back(release: Release, cause: Reason, now_s: float) -> Release:
     """All traffic to stable, whatever stable's state: a person asked, or stable can serve."""
     touched = release.peak_weight_pct > 0 or release.phase is Phase.PROMOTING

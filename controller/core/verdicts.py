@@ -38,5 +38,7 @@ def _passed(release: Release) -> Said:
     for intent in release.bypassed:
         if intent.kind is IntentKind.PROMOTE_FULL or intent.step == last:
             return Said("bypass", "bypass", f"{intent.actor} passed the evidence")
+    if release.unproven is not None:
+        return Said("bypass", release.unproven.code, release.unproven.text)
     by_hand = f"; {len(release.bypassed)} earlier passed by hand" if release.bypassed else ""
     return Said("pass", "pass", "the evidence sufficed" + by_hand)

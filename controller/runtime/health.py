@@ -27,13 +27,15 @@ class Beat:
 @dataclass(frozen=True, slots=True)
 class Health:
     """All heartbeats and what is parked. ``leading`` is False once a newer leader has fenced this node; ``remedy`` says
-    what a person can do when that leader is only a memory of the routes."""
+    what a person can do when that leader is only a memory of the routes. ``lag_s``: how late the looks at releases are.
+    """
 
     beats: tuple[Beat, ...]
     leading: bool
     parked: tuple[str, ...]
     epoch: int
     remedy: str = ""
+    lag_s: float = 0.0
 
     @property
     def healthy(self) -> bool:

@@ -51,14 +51,15 @@ class Node:
         jobs = (*self._jobs(), *more_jobs)
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
-        switch.wakes(self._queue.add)
+        switch.wakes(self._queue.urge)
         commands = Commands(
             ports,
-            self._queue.add,
+            self._queue.urge,
             lambda: epoch,
             reconciler.last_seen,
             registered=self._refresh_directory,
             leading=lambda: self._leading,
+            alone=self.alone,
         )
         self.doors = Doors(
             commands,
@@ -86,9 +87,8 @@ class Node:
         self._switch.close()
 
     def health(self) -> Health:
-        return Health(
-            self._pulse.beats(), self._leading, tuple(sorted(self._reconciler.parked)), self._epoch, self._remedy
-        )
+        parked = tuple(sorted(self._reconciler.parked))
+        return Health(self._pulse.beats(), self._leading, parked, self._epoch, self._remedy, self._queue.lag_s())
 
     def _jobs(self) -> tuple[Job, ...]:
         return (

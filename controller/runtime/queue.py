@@ -16,6 +16,8 @@ QUEUED_MAX = 100_000
 """Keys remembered at once; one costs about 200 bytes. The sweep brings back what did not fit."""
 LOOK_S_MAX = 300.0
 """The longest wait, that of the longest poll: a wake-up time that a stepped clock made far away is looked at anyway."""
+URGENT_S = -1.0
+"""Due before everything else: the clock begins at 0."""
 CRASHED_AGAIN_S = 5.0
 """After a pass that raised: look again, but do not spin."""
 
@@ -64,6 +66,14 @@ class WorkQueue:
             else:
                 self._push(key, due_s)
 
+    def urge(self, key: str) -> None:
+        """Look at ``key`` before all others, whatever is late: somebody waits for what they wished."""
+        with self._changed:
+            if key in self._running:
+                self._again[key] = URGENT_S
+            else:
+                self._push(key, URGENT_S)
+
     def remember(self, key: str) -> None:
         """Look at ``key`` now unless the queue knows of it already: the sweep brings back what was lost, no more."""
         with self._changed:
@@ -73,6 +83,12 @@ class WorkQueue:
     def depth(self) -> int:
         with self._changed:
             return len(self._due) + len(self._running)
+
+    def lag_s(self) -> float:
+        """How long the first look has been due. Seconds of it mean more releases than this node can look at in time."""
+        with self._changed:
+            times = [due_s for due_s in self._due.values() if due_s != URGENT_S]
+            return max(0.0, self._clock.monotonic_s() - min(times)) if times else 0.0
 
     def _due_s(self, at_s: float | None) -> float:
         """``at_s`` of the wall clock as monotonic time, at most LOOK_S_MAX from now."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from analysis.evidence import HARM_GRID
 from analysis.judge import new_state
-from analysis.model import Calibration, Outcome, Role, TrailPoint
+from analysis.model import Calibration, MetricState, Outcome, Role, TrailPoint
 from analysis.samples import GateStats
 from controller.ports import Commit
 from tests.api.http_stage import Stage, a_document
@@ -74,6 +76,25 @@ def test_a_release_shows_its_evidence_over_time_and_its_frozen_margins(serving: 
     assert evidence["series"][1]["at"] == "1970-01-12T13:46:45.000Z"
     assert evidence["calibration"]["errors"] == 2.5
     assert evidence["numbers"]["evidence_needed"] > 100
+
+
+def test_an_explanation_has_the_causes_and_the_course_of_the_evidence(serving: Stage) -> None:
+    answer = serving.call("POST", "/v1/releases", "ci", json={"application": "shop", "version": "v2"})
+    release = serving.store.release(answer.json()["release"]["id"])
+    assert release is not None
+    path = f"/v1/releases/{release.id}/explain"
+    assert serving.call("GET", path, "viewer").json()["proof"] is None
+    counted = MetricState("errors", canary_total=100, canary_bad=9, stable_total=1_000, stable_bad=10)
+    grown = replace(counted, log_harm=(6.0,) * len(HARM_GRID), cash=0.0)
+    judge = replace(new_state(1_000_000.0), metrics=(grown,), trail=(TrailPoint(1_000_000.0, 180.0, 0.1, 1.0),))
+    serving.store.commit(Commit(release=replace(release, judge=judge)))
+    proof = serving.call("GET", path, "viewer").json()["proof"]
+    (cause, *_) = proof["causes"]
+    assert (cause["metric"], cause["canary_bad"], cause["stable_requests"]) == ("errors", 9, 1_000)
+    assert cause["allowed_pct"] == pytest.approx(1.22)
+    assert cause["one_in"] == math.floor(cause["evidence"])
+    assert proof["harm_needed"] == pytest.approx(111.1, abs=0.1)
+    assert [point["harm"] for point in proof["series"]] == [180.0]
 
 
 def test_the_budget_and_the_breaker_toward_prometheus_are_metrics(stage: Stage) -> None:

@@ -68,6 +68,11 @@ def test_a_parked_release_is_counted_but_the_node_serves_on(stage: Stage) -> Non
     assert samples(stage)["interlock_parked_releases{}"] == 1
 
 
+def test_how_late_the_looks_at_releases_are_is_told(stage: Stage) -> None:
+    stage.health = replace(HEALTHY, lag_s=12.5)
+    assert samples(stage)["interlock_loop_lag_seconds{}"] == 12.5
+
+
 def test_metrics_show_releases_weights_kills_beats_and_the_record(stage: Stage) -> None:
     stage.add_application()
     stage.add_release()

@@ -40,7 +40,7 @@ GOOD: dict[str, Change] = {
         },
         "analysis": {
             "alpha": 0.05, "beta": 0.1, "minRequests": 20, "warmup": "0s", "block": "5s", "settle": "1s",
-            "staleAfter": "30s", "window": "1m", "noData": {"rollbackAfter": "1m"},
+            "staleAfter": "30s", "window": "1m", "noData": {"rollbackAfter": "1m"}, "inconclusive": "promote",
             "errors": {"rollback": {"ratio": 1.1, "abs": 0.001}, "promote": {"ratio": 2, "abs": 0.01}},
             "latency": {"warmup": "1m", "promote": {"ratio": 1.5, "increase": 0.5}, "weight": 0.3},
             "traffic": {"weight": 0.2, "minShare": 0.5, "dispersion": 4, "warmup": "30s"},
@@ -140,6 +140,7 @@ BAD: dict[str, Change] = {
     "bakes_that_do_not_fit": {"canary": {"steps": [1, 5, 10], "minBake": "10h"}},
     "bakes_that_do_not_fit_into_a_short_duration": {"canary": {"steps": [1, 5], "maxDuration": "9m59s"}},
     "a_duration_with_a_week_too_much": {"canary.maxDuration": "5w"},
+    "an_inconclusive_end_that_is_none": {"analysis": {"inconclusive": "advance"}},
     "a_prometheus_with_a_password": {"metrics.prometheus": "http://me:secret@p:9090"},
     "a_prometheus_with_a_query": {"metrics.prometheus": "http://p:9090/?a=b"},
     "a_prometheus_that_is_none": {"metrics.prometheus": "p:9090"},

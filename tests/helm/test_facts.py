@@ -282,6 +282,7 @@ def test_no_policy_can_keep_traffic_from_going_back() -> None:
     assert {name: one["spec"]["failurePolicy"] for name, one in found.items()} == {
         "halted-routes": "Ignore",
         "killed-routes": "Ignore",
+        "killed-strangers": "Ignore",
         "killed-deployments": "Ignore",
         "own-objects": "Fail",
         "own-scale": "Fail",
@@ -302,7 +303,7 @@ def test_no_kill_is_rendered_because_an_upgrade_would_release_what_it_writes_bac
 
 def test_a_policy_reads_a_kind_of_ours_since_the_cache_of_others_dies_with_an_uninstallation() -> None:
     kinds = [one["spec"]["paramKind"] for one in policies() if "paramKind" in one["spec"]]
-    assert kinds == [{"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch"}] * 2
+    assert kinds == [{"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch"}] * 3
 
 
 # ---- the network

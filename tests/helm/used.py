@@ -11,9 +11,11 @@ from controller.adapters.kube.kinds import Kind
 from tests.tree import ROOT
 
 CALLERS = ROOT / "controller" / "adapters" / "kube"
-BELOW = ("api.py", "watching.py")
+BELOW = ("api.py", "lists.py", "watching.py")
 """Where a call is passed on whose kind was named above."""
 VERBS = {"get", "list", "create", "patch", "delete"}
+SHARED = "lists.of"
+"""Lists what several ask for."""
 WATCHED = "Scope"
 """Whoever makes one has it listed and watched."""
 SUBRESOURCE = 4
@@ -71,6 +73,8 @@ def _calls_in(path: Path) -> Iterator[tuple[str, str, str]]:
         owner, _, verb = function.rpartition(".")
         if function == WATCHED or (verb in VERBS and owner.rpartition(".")[2] in ("api", "_api")):
             yield verb, ast.unparse(node.args[0]), _subresource(verb, node)
+        elif function.endswith(SHARED):
+            yield "list", ast.unparse(node.args[0]), ""
 
 
 def _subresource(verb: str, call: ast.Call) -> str:

@@ -60,7 +60,6 @@ class LoopStage(Stage):
         controller = Controller(
             self.commands,
             cast(Memory, self.store),
-            cast(Any, self.router),
             cast(Guarded, self.workload),
             self.switch.state,
             lambda: [one.app for one in self.memory.applications(Page(limit=10))],

@@ -13,12 +13,24 @@ from controller.adapters.clock import SystemClock
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.cluster import home_of
 from controller.adapters.kube.connect import KubeSettings, connect
-from controller.adapters.kube.killswitch import LOOK_S, OURS, SCOPES_MAX, KillObject, joined, showing, shown
+from controller.adapters.kube.killswitch import (
+    CANARIES_MAX,
+    LOOK_S,
+    OURS,
+    SCOPES_MAX,
+    KillObject,
+    joined,
+    showing,
+    shown,
+)
 from controller.adapters.kube.kinds import KILL_SWITCH
+from controller.core.model import Application
+from controller.core.targets import KubernetesRoute, RouteKind, RouteObject
 from gates.kill import NAME as SCOPE_NAME
-from gates.kill import Engagement, KillState, Scope, ScopeKind, Verb
+from gates.kill import Engagement, KillState, Scope, ScopeKind, Verb, parse_scope
 from tests.fakes.clock import ManualClock
 from tests.kube.cluster.cluster import Cluster
+from tests.unit.core.build import an_app
 
 SHOP = Engagement("k-1", Verb.REVERT, Scope(ScopeKind.APPLICATION, "shop"), "ann", 1_790_000_000.0)
 BOOKS = replace(SHOP, id="k-3", scope=Scope(ScopeKind.APPLICATION, "books"))
@@ -205,3 +217,59 @@ def test_home_is_the_namespace_of_the_pod_and_nowhere_else(tmp_path: Path) -> No
     (tmp_path / "namespace").write_text("interlock\n")
     assert home_of(KubeSettings(in_cluster=True, service_account=str(tmp_path))) == "interlock"
     assert home_of(KubeSettings(kubeconfig="/k", service_account=str(tmp_path))) == ""
+
+
+def guarded(name: str, environment: str = "production", namespace: str = "web") -> Application:
+    router = KubernetesRoute(namespace, name, f"{name}-next", (RouteObject(RouteKind.HTTP_ROUTE, name),))
+    return replace(an_app(), name=name, environment=environment, router=router)
+
+
+APPLICATIONS = (guarded("shop"), guarded("books", "staging"), guarded("shop-eu", namespace="eu"), an_app())
+
+
+@pytest.mark.parametrize(
+    ("scope", "canaries"),
+    [
+        ("fleet", {"web/shop-next", "web/books-next", "eu/shop-eu-next"}),
+        ("environment:staging", {"web/books-next"}),
+        ("application:shop", {"web/shop-next"}),
+        ("release:shop-eu-0a1b2c3d4e", {"web/shop-next", "eu/shop-eu-next"}),
+        ("application:pay", set()),
+    ],
+)
+def test_the_canaries_that_a_kill_covers_are_named(scope: str, canaries: set[str]) -> None:
+    """A release's name may be that of two applications: on doubt both are."""
+    said = shown(KillState((replace(SHOP, scope=parse_scope(scope)),)), APPLICATIONS)
+    assert said.get("canaries", {}) == dict.fromkeys(canaries, True)
+
+
+def test_a_switch_that_cannot_be_read_names_every_canary() -> None:
+    assert len(shown(KillState(readable=False), APPLICATIONS)["canaries"]) == 3
+
+
+def test_more_canaries_than_it_may_hold_are_every_one_of_the_usual_form() -> None:
+    many = [guarded(f"a{n}") for n in range(CANARIES_MAX + 1)]
+    assert shown(KillState((FLEET,)), many)["canaries"] == {"*": True}
+    assert len(shown(KillState((FLEET,)), many[1:])["canaries"]) == CANARIES_MAX
+
+
+def test_canaries_come_and_go_with_their_applications_and_the_kill(cluster: Cluster, api: KubeApi) -> None:
+    known = [guarded("shop"), guarded("books")]
+    mirror = KillObject(api, cluster.namespace, ManualClock(), lambda: known)
+    mirror.show(KillState((FLEET,)))
+    assert set(cluster.get("killswitches", "interlock")["spec"]["canaries"]) == {"web/shop-next", "web/books-next"}
+    known.pop(0)
+    mirror.show(KillState((FLEET,)))
+    assert cluster.get("killswitches", "interlock")["spec"]["canaries"] == {"web/books-next": True}
+    mirror.show(KillState())
+    assert cluster.get("killswitches", "interlock")["spec"] == {"engaged": False}
+
+
+def test_canaries_that_somebody_names_by_hand_stay_beside_ours(cluster: Cluster, api: KubeApi) -> None:
+    body = {"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch", "metadata": {"name": "interlock"}}
+    by = {"engaged": True, "scopes": ["application:pay"], "canaries": {"web/pay-canary": True}}
+    cluster.apply({**body, "spec": by})
+    mirror = KillObject(api, cluster.namespace, ManualClock(), lambda: APPLICATIONS)
+    mirror.show(KillState((SHOP,)))
+    spec = cluster.get("killswitches", "interlock")["spec"]
+    assert spec["canaries"] == {"web/pay-canary": True, "web/shop-next": True}

@@ -12,6 +12,7 @@ from controller.adapters.kube.routes.caches import RouteCaches
 from controller.adapters.kube.routes.kinds import strategies
 from controller.adapters.kube.routes.router import KubeRouter
 from controller.adapters.kube.watching import Pace
+from controller.core.model import RouteState
 from controller.ports import Refused, RouteWrite
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.small.faults import Fault, Trouble
@@ -79,7 +80,10 @@ def test_what_is_marked_on_a_route_with_a_weight_costs_no_call_either(cluster: C
             revision = stage.router.claim(stage.app, 1).revision
             stage.router.write(stage.app, RouteWrite(10, "r-1", 1, revision, 60.0))
             assert caches.wait(HTTP_ROUTE, cluster.namespace, 8.0)
-            marks = lambda: stage.router.read(stage.app, hint=True, lease=False)  # noqa: E731
+
+            def marks() -> RouteState:
+                return stage.router.read(stage.app, hint=True, lease=False)
+
             cluster.wait(lambda: marks().weight_pct == 10, "the watch has heard of it")
             before = len(stage.calls())
             assert {marks().weight_pct for _ in range(20)} == {10}

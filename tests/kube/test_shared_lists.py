@@ -11,7 +11,7 @@ import pytest
 
 from controller.adapters.kube.api import KubeApi, Listed
 from controller.adapters.kube.kinds import INGRESS, SERVICE, Kind, Raw
-from controller.adapters.kube.lists import AGE_S_MAX, SharedLists
+from controller.adapters.kube.lists import AGE_S_MAX, CHECK_AGE_S_MAX, SharedLists
 from controller.ports import Clock, Unavailable
 
 
@@ -103,3 +103,28 @@ def test_a_failure_is_told_to_each_and_kept_for_nobody(api: Api, lists: SharedLi
             lists.of(SERVICE, "shop", named)
     api.down = False
     assert lists.of(SERVICE, "shop", named) == ("a",)
+
+
+def test_a_look_after_what_stands_goes_by_an_older_answer(api: Api, now: Now, lists: SharedLists) -> None:
+    lists.of(SERVICE, "shop", named)
+    api.names = ["b"]
+    now.s += CHECK_AGE_S_MAX - 0.01
+    assert lists.of(SERVICE, "shop", named, check=True) == ("a",)
+    now.s += 0.01
+    assert lists.of(SERVICE, "shop", named, check=True) == ("b",)
+
+
+def test_a_look_after_what_stands_does_not_wait_for_somebody_else_s_list(
+    api: Api, now: Now, lists: SharedLists
+) -> None:
+    lists.of(SERVICE, "shop", named)
+    now.s += CHECK_AGE_S_MAX
+    api.gate.clear()
+    api.names = ["b"]
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(lists.of, SERVICE, "shop", named, True)
+        while len(api.asked) < 2:
+            pass
+        assert lists.of(SERVICE, "shop", named, check=True) == ("a",)
+        api.gate.set()
+        assert slow.result() == ("b",)

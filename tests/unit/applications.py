@@ -12,6 +12,7 @@ from analysis.model import (
     Ceiling,
     CounterQuery,
     GaugeQuery,
+    Inconclusive,
     LatencyQuery,
     Margins,
     Policy,
@@ -132,6 +133,7 @@ def specs(draw: st.DrawFn) -> AnalysisSpec:
         gauges_weight=draw(fractions),
         names=draw(st.sampled_from(((), (RoleName("workload", "shop", "shop-canary"),)))),
         ceiling=Ceiling(draw(st.floats(0, 10)), draw(st.floats(0, 10))),
+        inconclusive=draw(st.sampled_from(Inconclusive)),
     )
 
 

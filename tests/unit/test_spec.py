@@ -319,7 +319,7 @@ KNOWN_FIELDS = {
     KubernetesTarget: 7,
     KubernetesRoute: 8,
     RouteObject: 2,
-    AnalysisSpec: 23,
+    AnalysisSpec: 24,
     CounterQuery: 5,
     LatencyQuery: 6,
     GaugeQuery: 6,

@@ -9,6 +9,7 @@ import typer
 from api.cli.card import STYLES, card, phase_text
 from api.cli.command import command
 from api.cli.options import APPLICATION, LIMIT, NAME, argument
+from api.cli.proof import HEADS, cause_rows, curves
 from api.cli.session import Session, at, find_release
 from api.cli.shapes import Explanation, Forecast, KillList, Release, read, read_all
 from api.cli.words import moment
@@ -88,7 +89,7 @@ def _kill_banner(session: Session) -> None:
 
 
 def explain(session: Session, name: NAME) -> None:
-    """Say in one sentence why a release is where it is, and how long that will take.
+    """Say in one sentence why a release is where it is, how long that will take, and what the evidence rests on.
 
     Example: interlock explain shop
     """
@@ -97,7 +98,12 @@ def explain(session: Session, name: NAME) -> None:
     if session.out.as_json:
         session.out.document(data)
         return
-    session.out.line(read(Explanation, data).explain)
+    found = read(Explanation, data)
+    session.out.line(found.explain)
+    if found.proof is not None:
+        session.out.table(HEADS, cause_rows(found.proof))
+        for line in curves(found.proof, session.out.levels):
+            session.out.line(line)
 
 
 def forecast(session: Session, application: APPLICATION) -> None:

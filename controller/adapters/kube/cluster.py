@@ -83,7 +83,6 @@ class Cluster:
         controller = Controller(
             commands=node.doors.commands,
             store=ports.store,
-            router=self.router,
             workload=self.workload,
             kills=ports.kills,
             applications=applications,
@@ -96,12 +95,17 @@ class Cluster:
         return Resources(self.api, controller, self._namespaces)
 
     def shows(
-        self, kills: Callable[[], KillState], leading: Callable[[], bool], clock: Clock, log: Callable[..., None]
+        self,
+        kills: Callable[[], KillState],
+        applications: Callable[[], Sequence[Application]],
+        leading: Callable[[], bool],
+        clock: Clock,
+        log: Callable[..., None],
     ) -> Callable[[], None] | None:
         """Shows the kill switch to the admission policies, each time it is called; None where there are none."""
         if not self._home:
             return None
-        return showing(KillObject(self.api, self._home, clock), kills, leading, log)
+        return showing(KillObject(self.api, self._home, clock, applications), kills, leading, log)
 
     def close(self) -> None:
         self._routes.stop()

@@ -3,20 +3,25 @@ stops traffic is written to the routes first, by the switch itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Exists, Missing
 from controller.adapters.kube.kinds import KILL_SWITCH, Raw
+from controller.core.model import Application
+from controller.core.targets import KubernetesRoute
 from controller.ports import Clock, PortError
 from gates.kill import NAME as SCOPE_NAME
-from gates.kill import Engagement, KillState, ScopeKind
+from gates.kill import Engagement, KillState, Scope, ScopeKind
 
 NAME = "interlock"
 SCOPES_MAX = 100
 """What the object may hold; more than that is shown as everything."""
 EVERYTHING = "fleet"
+CANARIES_MAX = 1000
+"""The same for canaries; more than that are every Service of the usual form."""
+USUAL = {"*": True}
 OURS = "interlock.dev/controller-scopes"
 """The scopes that this controller has shown, with spaces between. What else the object says was written by somebody
 else, and is theirs to release."""
@@ -27,14 +32,21 @@ LOOK_S = 60.0
 class KillObject:
     """``show`` is called each beat; while what it showed last is still true, it asks the cluster once in ``LOOK_S``."""
 
-    def __init__(self, api: KubeApi, namespace: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        namespace: str,
+        clock: Clock,
+        applications: Callable[[], Sequence[Application]] = lambda: (),
+    ) -> None:
         self._api, self._namespace, self._clock = api, namespace, clock
+        self._applications = applications
         self._shown: Raw | None = None
         self._at_s = 0.0
 
     def show(self, state: KillState) -> None:
         """Raises a PortError; the next beat tries again. Where the kind is not installed, nothing is shown."""
-        wanted, now_s = shown(state), self._clock.monotonic_s()
+        wanted, now_s = shown(state, self._applications()), self._clock.monotonic_s()
         if wanted == self._shown and not (wanted["engaged"] and now_s - self._at_s >= LOOK_S):
             return
         try:
@@ -78,7 +90,7 @@ def showing(
     return show
 
 
-def shown(state: KillState) -> Raw:
+def shown(state: KillState, applications: Sequence[Application] = ()) -> Raw:
     """A switch that cannot be read is engaged over everything: nothing may rise on a guess."""
     if not state.engaged and state.readable:
         return {"engaged": False}
@@ -87,6 +99,8 @@ def shown(state: KillState) -> Raw:
         scopes = [EVERYTHING]
     since_s = min((one.at_s for one in state.engaged), default=None)
     spec: Raw = {"engaged": True, "scopes": scopes}
+    if canaries := _canaries(state, applications):
+        spec["canaries"] = canaries
     if since_s is not None:
         spec["since"] = datetime.fromtimestamp(since_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return spec
@@ -104,7 +118,10 @@ def joined(found: Raw, wanted: Raw) -> tuple[Raw, list[str]]:
         # No room to remember them: all of it is theirs from here on.
         if len(theirs) >= SCOPES_MAX:
             return {**spec, "scopes": [EVERYTHING]}, []
-    return {**wanted, **spec, "scopes": sorted({*theirs, *ours})}, ours
+    canaries = {**(spec.get("canaries") or {}), **wanted.get("canaries", {})}
+    canaries = canaries if len(canaries) <= CANARIES_MAX else USUAL
+    named = {"canaries": canaries} if canaries else {}
+    return {**wanted, **spec, **named, "scopes": sorted({*theirs, *ours})}, ours
 
 
 def _theirs(found: Raw) -> list[str]:
@@ -115,6 +132,26 @@ def _theirs(found: Raw) -> list[str]:
     scopes: list[str] = spec.get("scopes") or []
     ours = (_annotation(found) or "").split()
     return [one for one in scopes if one not in ours] if scopes else [EVERYTHING]
+
+
+def _canaries(state: KillState, applications: Sequence[Application]) -> Raw:
+    """The canaries' Services of the applications that are covered; on doubt, as of a release's scope, more of them."""
+    names = {
+        f"{app.router.namespace}/{app.router.canary_service}"
+        for app in applications
+        if isinstance(app.router, KubernetesRoute)
+        and (not state.readable or any(_covers(one.scope, app) for one in state.engaged))
+    }
+    return dict.fromkeys(sorted(names), True) if len(names) <= CANARIES_MAX else USUAL
+
+
+def _covers(scope: Scope, app: Application) -> bool:
+    if scope.kind is ScopeKind.RELEASE:
+        return scope.name.startswith(f"{app.name}-")
+    return scope.kind is ScopeKind.FLEET or scope.name == {
+        ScopeKind.ENVIRONMENT: app.environment,
+        ScopeKind.APPLICATION: app.name,
+    }.get(scope.kind)
 
 
 def _told(ours: list[str]) -> str | None:
@@ -135,5 +172,9 @@ def _scope(engagement: Engagement) -> str:
 
 def _over(found: Raw, wanted: Raw) -> Raw:
     """``wanted`` as a merge patch that takes away what is not wanted any more."""
-    gone = dict.fromkeys((found.get("spec") or {}).keys() - wanted.keys())
-    return {**gone, **wanted}
+    spec: Raw = found.get("spec") or {}
+    patch: Raw = {**dict.fromkeys(spec.keys() - wanted.keys()), **wanted}
+    if "canaries" in wanted:
+        gone = (spec.get("canaries") or {}).keys() - wanted["canaries"].keys()
+        patch["canaries"] = {**dict.fromkeys(gone), **wanted["canaries"]}
+    return patch

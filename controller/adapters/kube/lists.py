@@ -15,11 +15,15 @@ T = TypeVar("T")
 Key = tuple[Kind, str, Callable[[Raw], Any]]
 
 AGE_S_MAX = 2.0
-"""How old an answer may be. Whatever is asked here is asked again within half a minute."""
+"""How old an answer may be that something new is made by."""
+CHECK_AGE_S_MAX = 10.0
+"""How old it may be for a look after what stands, which comes again within half a minute."""
+WAIT_AGE_S_MAX = 60.0
+"""Older than this, it is no answer at all, not even for a look while somebody else asks for a new one."""
 
 
 class SharedLists:
-    """Thread-safe. Who asks while somebody else is listing waits for that list."""
+    """Thread-safe. What is made anew waits for whoever is listing already; a look after what stands does not."""
 
     def __init__(self, api: KubeApi, clock: Clock) -> None:
         self._api, self._clock = api, clock
@@ -27,32 +31,40 @@ class SharedLists:
         self._asking: dict[Key, threading.Lock] = {}
         self._kept: dict[Key, tuple[float, tuple[Any, ...]]] = {}
 
-    def of(self, kind: Kind, namespace: str, project: Callable[[Raw], T]) -> tuple[T, ...]:
+    def of(self, kind: Kind, namespace: str, project: Callable[[Raw], T], check: bool = False) -> tuple[T, ...]:
         """Each object as ``project``, a function of a module, makes it. Raises what the server says."""
-        key = (kind, namespace, project)
+        key, age_s_max = (kind, namespace, project), CHECK_AGE_S_MAX if check else AGE_S_MAX
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
-        with asking:
-            kept = self._young().get(key)
-            if kept is not None:
-                return kept[1]
-            at_s = self._clock.monotonic_s()
-            found = tuple(project(raw) for raw in self._api.list(kind, namespace).items)
-            with self._lock:
-                self._kept[key] = (at_s, found)
-            return found
+        known = self._young(key, WAIT_AGE_S_MAX)
+        if not asking.acquire(blocking=not check or known is None):
+            return known or ()
+        try:
+            found = self._young(key, age_s_max)
+            return found if found is not None else self._listed(key)
+        finally:
+            asking.release()
+
+    def _listed(self, key: Key) -> tuple[Any, ...]:
+        kind, namespace, project = key
+        at_s = self._clock.monotonic_s()
+        found = tuple([project(raw) for raw in self._api.list(kind, namespace).items])
+        with self._lock:
+            self._kept[key] = (at_s, found)
+        return found
 
     def forget(self, kind: Kind, namespace: str) -> None:
         """Something in it stands in the way: whoever mends that is not to wait."""
         with self._lock:
             self._kept = {key: kept for key, kept in self._kept.items() if key[:2] != (kind, namespace)}
 
-    def _young(self) -> dict[Key, tuple[float, tuple[Any, ...]]]:
-        """What may still be gone by; the others are let go at once."""
+    def _young(self, key: Key, age_s_max: float) -> tuple[Any, ...] | None:
+        """What was found at most so long ago; None when that is not known. What is old is let go at once."""
         now_s = self._clock.monotonic_s()
         with self._lock:
-            self._kept = {key: kept for key, kept in self._kept.items() if now_s - kept[0] < AGE_S_MAX}
-            return self._kept
+            self._kept = {one: kept for one, kept in self._kept.items() if now_s - kept[0] < WAIT_AGE_S_MAX}
+            at_s, found = self._kept.get(key, (-WAIT_AGE_S_MAX, None))
+        return found if now_s - at_s < age_s_max else None
 
 
 def bare(raw: Raw) -> Raw:

@@ -109,6 +109,31 @@ requests; for endpoints it is their number, which only the same slice is compare
     : size(variables.carrying[0]) != size(variables.carrying[1])
     || variables.carrying[0].map(r, r[0]) != variables.carrying[1].map(r, r[0])
     || variables.carrying[1].map(r, int(r[1])).max() > variables.carrying[0].map(r, int(r[1])).min())
+# Where a route listens, as lists that may only become smaller: hosts, parents or gateways, namespaces that it is for. '*' is
+# everything, as a list that is not there is where its kind says so.
+- name: reach
+  expression: >-
+    [dyn(oldObject), dyn(object)].map(o, o == null ? []
+    : request.kind.kind == 'EndpointSlice'
+    ? [dyn([has(o.metadata.labels) && 'kubernetes.io/service-name' in o.metadata.labels ? o.metadata.labels['kubernetes.io/service-name'] : ''])]
+    : !has(o.spec) ? []
+    : request.kind.kind in ['HTTPRoute', 'GRPCRoute']
+    ? [dyn(has(o.spec.hostnames) && size(o.spec.hostnames) > 0 ? o.spec.hostnames : ['*']), dyn(has(o.spec.parentRefs) ? o.spec.parentRefs : [])]
+    : request.kind.kind == 'VirtualService'
+    ? [dyn(has(o.spec.hosts) ? o.spec.hosts : []), dyn(has(o.spec.gateways) && size(o.spec.gateways) > 0 ? o.spec.gateways : ['mesh']),
+    dyn(has(o.spec.exportTo) && size(o.spec.exportTo) > 0 ? o.spec.exportTo : ['*'])]
+    : request.kind.kind == 'Ingress'
+    ? [dyn([has(o.spec.ingressClassName) ? o.spec.ingressClassName : '']),
+    dyn(['kubernetes.io/ingress.class', 'nginx.ingress.kubernetes.io/server-alias'].map(k,
+    k + '=' + (has(o.metadata.annotations) && k in o.metadata.annotations ? o.metadata.annotations[k] : '')))]
+    : [])
+# Comparing each with each has a bound; beyond it they have to be the same.
+- name: reaches
+  expression: >-
+    request.operation == 'UPDATE' && !{{ include "interlock.cel.trusted" . | nindent 4 }} && size(variables.carrying[1]) > 0
+    && [0, 1, 2].exists(i, i < size(variables.reach[1]) && (i >= size(variables.reach[0]) || !('*' in variables.reach[0][i]
+    || (size(variables.reach[0][i]) <= 50 && size(variables.reach[1][i]) <= 50
+    ? variables.reach[1][i].all(n, n in variables.reach[0][i]) : variables.reach[0][i] == variables.reach[1][i]))))
 # A new one of that name would carry no halt. Namespaces and what belongs to others still go.
 - name: removed
   expression: >-
@@ -116,6 +141,40 @@ requests; for endpoints it is their number, which only the same slice is compare
 - name: foreignNote
   expression: >-
     request.operation != 'DELETE' && variables.notes[0] != '' && variables.notes[1] != variables.notes[0] && !({{ include "interlock.cel.controller" . }})
+{{- end }}
+
+{{/*
+What a route that nobody guards sends to the canaries that the kill names: in millionths of each rule's requests, before and
+after. Takes the Service's name with its namespace, since a route may name one of another namespace.
+*/}}
+{{- define "interlock.cel.strangerVariables" -}}
+- name: sent
+  expression: >-
+    [dyn(oldObject), dyn(object)].map(o, o == null || !has(o.spec) ? []
+    : request.kind.kind in ['HTTPRoute', 'GRPCRoute']
+    ? (has(o.spec.rules) ? o.spec.rules.filter(r, has(r.backendRefs)).map(r, dyn(r.backendRefs.map(b,
+    [dyn((has(b.namespace) ? b.namespace : request.namespace) + '/' + b.name), dyn(has(b.weight) ? int(b.weight) : 1)]))) : [])
+    : request.kind.kind == 'VirtualService'
+    ? ((has(o.spec.http) ? o.spec.http : []) + (has(o.spec.tcp) ? o.spec.tcp : []) + (has(o.spec.tls) ? o.spec.tls : []))
+    .filter(r, has(r.route)).map(r, dyn(r.route.map(b, [dyn([b.destination.host.split('.')].map(h,
+    (size(h) > 1 ? h[1] : request.namespace) + '/' + h[0])[0]), dyn(has(b.weight) ? int(b.weight) : (size(r.route) == 1 ? 100 : 0))])))
+    : request.kind.kind == 'TraefikService'
+    ? (has(o.spec.weighted) && has(o.spec.weighted.services) ? [dyn(o.spec.weighted.services.map(b,
+    [dyn((has(b.namespace) ? b.namespace : request.namespace) + '/' + b.name), dyn(has(b.weight) ? int(b.weight) : 1)]))] : [])
+    + (has(o.spec.mirroring) && has(o.spec.mirroring.name) ? [dyn([[dyn((has(o.spec.mirroring.namespace)
+    ? o.spec.mirroring.namespace : request.namespace) + '/' + o.spec.mirroring.name), dyn(1)]])] : [])
+    : request.kind.kind == 'Ingress'
+    ? (has(o.spec.rules) ? o.spec.rules.filter(r, has(r.http)).map(r, dyn(r.http.paths.filter(p, has(p.backend.service)).map(p,
+    [dyn(request.namespace + '/' + p.backend.service.name), dyn(1)]))) : [])
+    + (has(o.spec.defaultBackend) && has(o.spec.defaultBackend.service)
+    ? [dyn([[dyn(request.namespace + '/' + o.spec.defaultBackend.service.name), dyn(1)]])] : [])
+    : [])
+# More of them than the object holds are every name that ends in -canary.
+- name: shares
+  expression: >-
+    variables.sent.map(side, side.map(rule, [[rule.map(b, int(b[1])).sum(), rule.filter(b, string(b[0]) in params.spec.canaries
+    || ('*' in params.spec.canaries && string(b[0]).endsWith('-canary'))).map(b, int(b[1])).sum()]]
+    .map(t, t[0] == 0 ? 0 : t[1] * 1000000 / t[0])[0]))
 {{- end }}
 
 {{/* The kinds that can carry weights, of the routers that are switched on. */}}

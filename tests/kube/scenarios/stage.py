@@ -60,8 +60,7 @@ class Stage(World):
         self.clock.advance(time.time() - self.clock.now_s())
         self.store = Troubled(self.memory)
         self.api = connect(KubeSettings(kubeconfig=str(cluster.kubeconfig)), SystemClock())
-        self.router = Troubled(KubeRouter(self.api, self.clock))
-        self.workload = Troubled(DeploymentWorkload(self.api, self.clock, self._resolve))
+        self._adapters()
         self.metrics = FakeMetrics()
         self.kill_file = KillFile(directory / "kill.jsonl")
         self.told: list[dict[str, Any]] = []
@@ -75,6 +74,15 @@ class Stage(World):
         self.store_application()
         self._set_up(deployed)
         self.epoch = 0
+        self.lead()
+
+    def _adapters(self) -> None:
+        self.router = Troubled(KubeRouter(self.api, self.clock))
+        self.workload = Troubled(DeploymentWorkload(self.api, self.clock, self._resolve))
+
+    def restart(self) -> None:
+        """A new process after the old one is gone: it knows what the store and the cluster tell it, and no more."""
+        self._adapters()
         self.lead()
 
     def store_application(self) -> None:
@@ -163,11 +171,15 @@ class Stage(World):
     def pods(self, role: Role) -> list[str]:
         return [tag_of(image) for image, _ in self._images(role)]
 
-    def _images(self, role: Role) -> Iterator[tuple[str, bool]]:
+    def pods_of(self, role: Role) -> list[Raw]:
+        """Those that nobody ended yet."""
         name = STABLE if role is Role.STABLE else CANARY
-        for pod in self.cluster.pods():
-            if _deployment_of(pod) == name and "deletionTimestamp" not in pod["metadata"]:
-                yield pod["spec"]["containers"][0]["image"], is_ready(pod)
+        found = [pod for pod in self.cluster.pods() if _deployment_of(pod) == name]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def _images(self, role: Role) -> Iterator[tuple[str, bool]]:
+        for pod in self.pods_of(role):
+            yield pod["spec"]["containers"][0]["image"], is_ready(pod)
 
     def _requests(self) -> None:
         share = self.kit.share_pct(self.cluster)

@@ -14,6 +14,8 @@ from tests.kube.scenarios.stage import NEW, NEXT, OLD, Stage, image_of
 from tests.unit.behaviour.world import PLAN
 
 scenario = pytest.mark.scenario
+LATE_S = 2.0
+"""How much longer than its bake a step of a good version lasts, on the controller's clock."""
 
 
 @scenario(1)
@@ -47,6 +49,17 @@ def test_a_good_version_goes_through_every_weight_and_becomes_stable(stage: Stag
     baked = [moment.at_s for moment in stage.history if moment.live_pct == risen[0]]
     assert baked[-1] - baked[0] >= PLAN.min_bake_s - 1
     assert stage.kit.share_pct(stage.cluster) == 0
+
+
+@scenario(5)
+def test_a_bake_is_as_long_as_the_plan_says_and_no_longer(make: Make) -> None:
+    stage = make(steps=(10, 20), min_bake_s=20.0)
+    stage.deploy()
+    stage.until_phase(Phase.PROMOTING)
+    for weight_pct in (10, 20):
+        shown = [m.at_s for m in stage.history if (m.phase, m.live_pct) == (Phase.PROGRESSING, stage.pct(weight_pct))]
+        # Seconds of the controller's own clock: one to see the weight on the route, one to judge what was scraped.
+        assert 20.0 - 1 <= shown[-1] - shown[0] <= 20.0 + LATE_S
 
 
 @scenario(3)

@@ -164,40 +164,6 @@ def test_secrets_of_the_pods_never_reach_records_logs_or_sentences(stage: Stage)
     assert not [text for text in told if secret["value"] in text]
 
 
-@scenario(39)
-@pytest.mark.timeout(60)
-def test_a_controller_killed_after_every_write_comes_to_the_same_end(stage: Stage) -> None:
-    writes = ("write", "lower", "claim")
-    for method in writes:
-        stage.router.after(method, die)
-    stage.workload.after("ensure", die)
-    stage.deploy()
-    for _ in range(200):
-        try:
-            stage.second()
-        except Died:
-            stage.lead()
-        if stage.newest().phase is Phase.SUCCEEDED:
-            break
-    assert stage.newest().phase is Phase.SUCCEEDED
-    assert set(stage.running(Role.STABLE)) == {NEW}
-    assert stage.live() == 0
-
-
-class Died(BaseException):
-    """The process is gone; nothing of the product may catch it."""
-
-
-CALLS: dict[str, int] = {}
-
-
-def die(*_args: Any, **_fields: Any) -> None:
-    """Every third call is the process's last."""
-    CALLS["n"] = CALLS.get("n", 0) + 1
-    if CALLS["n"] % 3 == 0:
-        raise Died
-
-
 @scenario(40)
 def test_of_two_controllers_the_older_one_can_write_nothing_any_more(stage: Stage) -> None:
     stage.deploy()

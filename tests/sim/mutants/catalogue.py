@@ -156,7 +156,11 @@ MUTANTS: tuple[Mutant, ...] = (
     _mutant(
         "verdict_ignored",
         "a step ends when its bake does, whatever the analysis says",
-        (ADVANCE, "    if not (verdict.may_promote if last else verdict.may_advance):\n", "    if False:\n"),
+        (
+            ADVANCE,
+            "    if not (verdict.may_promote if at_last_step(release) else verdict.may_advance):\n",
+            "    if False:\n",
+        ),
         _CHECK_OFF,
     ),
     _mutant(

@@ -76,6 +76,46 @@ MUTANTS = {
         Patch("analysis.calibration", "return state.calibration if state.pods else None", "return state.calibration"),
         "test_pods.py",
     ),
+    "buckets that do not add up count nothing and say nothing": (
+        Patch("analysis.buckets", "elif reached < below - EXACT * max(1.0, below):", "elif False:"),
+        "test_tally.py",
+    ),
+    "a histogram that is not cumulative is read": (
+        Patch("analysis.shapes", "if value > counts.get(at_s, value) + ROUNDING * max(1.0, value):", "if False:"),
+        "test_read.py",
+    ),
+    "some evidence of harm passes at the horizon": (
+        Patch("analysis.unproven", "        if one.harm_e > NO_EVIDENCE + EXACT:\n", "        if False:\n"),
+        "test_unproven.py",
+    ),
+    "more failures than the margin pass at the horizon": (
+        Patch("analysis.unproven", "    return t.canary_bad / t.canary_total <= allowed\n", "    return True\n"),
+        "test_unproven.py",
+    ),
+    "lost requests pass at the horizon": (
+        Patch("analysis.unproven", "    if shown.share_e > NO_EVIDENCE + EXACT:\n", "    if False:\n"),
+        "test_unproven.py",
+    ),
+    "a verdict that holds passes at the horizon": (
+        Patch("analysis.judge", "if may_advance and view.spec.inconclusive", "if view.spec.inconclusive"),
+        "test_unproven.py",
+    ),
+    "an end without proof comes before its time": (
+        Patch("controller.core.advance", " or not past_horizon(release, scene.now_s):", ":"),
+        "../core/test_unproven.py",
+    ),
+    "a step before the last ends without proof": (
+        Patch("controller.core.advance", " or not at_last_step(release) or not past", " or not past"),
+        "../core/test_unproven.py",
+    ),
+    "an end without proof that nobody wanted": (
+        Patch("controller.core.advance", "is not Inconclusive.PROMOTE or release", "is None or release"),
+        "../core/test_unproven.py",
+    ),
+    "the invariants let an end without proof pass on any verdict": (
+        Patch("controller.core.check", "    return allowed and clear and at_last", "    return allowed and at_last"),
+        "../core/test_unproven.py",
+    ),
     "a gap of the last hour lets a release start": (
         Patch("analysis.preflight", "trouble = _gap(query, looks) or", "trouble = None or"),
         "test_preflight.py",

@@ -3,9 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.model import AnalysisSpec, CounterQuery, LatencyQuery, Outcome, Point, Reading, Role
 from analysis.read import SERIES_MAX, lacks_bucket, must_be_fresh, reading_from, selectors_of
+from analysis.shapes import Odd, in_order, point_of, samples_of
 
 
 def read(result: object, oldest_s: float | None = 0.0) -> Reading:
@@ -64,6 +67,33 @@ def test_every_odd_answer_has_its_outcome_says_why_and_carries_no_series(result:
     assert reading.text
 
 
+FALLING: list[tuple[str, tuple[tuple[str, str], ...]]] = [
+    ("the top is below", (("0.1", "3"), ("+Inf", "2"))),
+    ("one in the middle", (("0.1", "3"), ("0.5", "9"), ("1", "8"), ("+Inf", "10"))),
+    ("all but the limit", (("0.1", "3"), ("0.5", "0"), ("+Inf", "4"))),
+]
+
+
+@pytest.mark.parametrize("bounds", [row[1] for row in FALLING], ids=[row[0] for row in FALLING])
+def test_a_histogram_whose_buckets_are_not_cumulative_is_unreadable(bounds: tuple[tuple[str, str], ...]) -> None:
+    healthy = [series("1", "5", pod="b", le=bound) for bound, _ in bounds]
+    reading = read([series("1", value, pod="a", le=bound) for bound, value in bounds] + healthy)
+    assert (reading.outcome, reading.series) == (Outcome.UNREADABLE, ())
+    assert "not cumulative" in reading.text
+
+
+def test_buckets_are_compared_within_one_process_and_at_one_time() -> None:
+    other = [series("100", pod="b", le=bound) for bound in ("0.1", "+Inf")]
+    behind = [series("1", "2", "9", pod="a", le="0.1"), series("3", "4", pod="a", le="+Inf")]
+    assert read(other + behind).outcome is Outcome.OK
+    assert (
+        read(
+            [*other, series("1", "2", "4.0000000001", pod="a", le="0.1"), series("3", "4", "4", pod="a", le="+Inf")]
+        ).outcome
+        is Outcome.OK
+    )
+
+
 def test_the_most_series_allowed_are_read() -> None:
     assert len(read([series("1", pod=str(n)) for n in range(SERIES_MAX)]).series) == SERIES_MAX
 
@@ -99,3 +129,19 @@ def test_a_histogram_without_a_usable_bucket_is_noticed(bounds: tuple[str, ...],
     reading = reading_from("buckets", Role.STABLE, [series("1", le=bound) for bound in bounds], None)
     assert (lacks_bucket(SPEC, reading) is not None) is lacking
     assert lacks_bucket(SPEC, read([series("1")])) is None
+
+
+times = st.integers(-3, 40).map(float) | st.sampled_from(["7", "NaN", "inf", None, True, [1]])
+values = st.integers(-1, 9).map(str) | st.sampled_from(["NaN", "+Inf", "x", 3, None, "1e400"])
+pairs = st.tuples(times, values).map(list) | st.sampled_from(["12", [1], [1, "2", 3], None, {"a": 1, "b": 2}])
+
+
+@given(st.lists(pairs, min_size=1, max_size=6) | st.lists(times, unique_by=str).map(lambda at: [[t, "5"] for t in at]))
+def test_samples_taken_in_one_go_are_what_they_are_one_by_one(given: list[object]) -> None:
+    def told(read: Any) -> object:
+        try:
+            return read(given)
+        except Odd as odd:
+            return odd.outcome, odd.text
+
+    assert told(samples_of) == told(lambda all_: in_order([point_of(one) for one in all_]))

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.judge import new_state
+from analysis.judge import judge, new_state
 from analysis.model import (
     AnalysisSpec,
     CounterQuery,
+    Judgement,
     JudgeState,
     LatencyQuery,
     Outcome,
@@ -163,6 +164,46 @@ def test_versions_with_different_buckets_are_not_compared() -> None:
 def test_a_histogram_that_cannot_tell_holds(bounds: tuple[tuple[float, float], ...]) -> None:
     result = gathered(*(buckets(role, *bounds) for role in Role), spec=SLOW)
     assert {problem.code for problem in result.gains[0].problems} == {"no_bucket"}
+
+
+FALLING = ((0.1, 3), (0.5, 9), (1.0, 7), (math.inf, 10))
+RISING = ((0.1, 3), (0.5, 7), (1.0, 9), (math.inf, 10))
+
+
+@pytest.mark.parametrize("broken", list(Role))
+def test_buckets_that_hold_fewer_requests_than_those_below_them_count_nothing_and_hold(broken: Role) -> None:
+    result = gathered(*(buckets(role, *(FALLING if role is broken else RISING)) for role in Role), spec=SLOW)
+    (problem,) = result.gains[0].problems
+    assert problem.code == "unreadable"
+    assert "latency" in problem.text
+    assert broken.value in problem.text
+    assert result.gains[0].tally == Tally()
+
+
+def test_after_buckets_that_do_not_add_up_the_counting_goes_on_from_there() -> None:
+    """As when a process restarted, and some of its buckets are already above where they were."""
+    broken = gathered(buckets(Role.CANARY, *FALLING), buckets(Role.STABLE, *RISING), spec=SLOW)
+    later = [
+        ok(
+            "buckets",
+            role,
+            *(
+                Series(f"le={le} t", (Point(110.0, count), Point(115.0, count + n)), le, "t")
+                for n, (le, count) in enumerate(sides)
+            ),
+        )
+        for role, sides in ((Role.CANARY, FALLING), (Role.STABLE, RISING))
+    ]
+    after = gathered(*later, spec=SLOW, state=replace(STATE, marks=broken.marks))
+    assert after.gains[0].problems == ()
+    assert after.gains[0].tally == Tally(3, 2, 3, 2)
+
+
+def test_a_verdict_on_buckets_that_do_not_add_up_is_a_hold_with_its_reason() -> None:
+    readings = Readings(111.0, (buckets(Role.CANARY, *FALLING), buckets(Role.STABLE, *RISING)))
+    _, verdict = judge(SLOW, STATE, readings, 111.0)
+    assert (verdict.judgement, verdict.code, verdict.may_advance) == (Judgement.HOLD, "unreadable", False)
+    assert "latency: the canary's histogram" in verdict.text
 
 
 def test_a_verdict_is_only_as_fresh_as_its_oldest_metric() -> None:

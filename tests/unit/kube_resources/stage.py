@@ -95,7 +95,9 @@ class Bench:
             lambda: self.kill_state,
             self.clock,
         )
-        self.plain = Commands(ports, lambda _id: None, lambda: 1, new_id=lambda name: f"{name}-{next(ids)}")
+        self.plain = Commands(
+            ports, lambda _id: None, lambda: 1, new_id=lambda name: f"{name}-{next(ids)}", alone=self._alone
+        )
         self.commands = Troubled(self.plain)
         self.restart()
 
@@ -104,7 +106,6 @@ class Bench:
         controller = Controller(
             cast(Commands, self.commands),
             cast(Memory, self.store),
-            cast(Any, self.router),
             cast(Any, self.workload),
             lambda: self.kill_state,
             lambda: [one.app for one in self.memory.applications(Page(limit=1000))],

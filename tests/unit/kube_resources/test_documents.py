@@ -10,12 +10,12 @@ from controller.adapters.kube.resources.documents import (
     SENTENCES_MAX,
     guards_the_same,
     is_ours,
-    left_by,
     read,
     sentences,
     taken_text,
 )
 from controller.adapters.kube.resources.objects import ApplicationObject
+from controller.core.left import left_by
 from controller.core.targets import KubernetesRoute, KubernetesTarget, Trigger
 from controller.ports import StoredApplication
 from controller.spec import InvalidDocument

@@ -219,13 +219,15 @@ def test_an_object_that_names_another_deployment_gives_the_first_back_before_it_
     stage.cluster.put()
     stage.settle()
     seen: list[str] = []
-    stage.commands.watch("register", lambda *_: seen.append(f"register after {len(stage.world.given_back)}"))
+    stage.store.watch(
+        "commit", lambda commit: seen.append(f"{commit.records[0].type} after {len(stage.world.given_back)}")
+    )
     stage.cluster.put(document=spec("till"))
     stage.settle()
     assert deployment_of(stage) == "till"
-    assert seen == ["register after 2"]
+    assert seen == ["application_changed after 2"]
     given = [(part, app.target.deployment) for part, app in stage.world.given_back]  # type: ignore[union-attr]
-    assert given == [("routes", "shop"), ("workload", "shop")] * 2
+    assert given == [("routes", "shop"), ("workload", "shop")] * 2, "and once more when everybody knew of it"
     assert stage.locked == ["shop", "shop"]
 
 

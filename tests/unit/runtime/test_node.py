@@ -13,7 +13,7 @@ import pytest
 from analysis.model import Role
 from api.http.views import ready_view
 from controller.core.model import Phase
-from controller.ports import Message, Refused, Store, Unavailable
+from controller.ports import Commit, Message, Refused, Store, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.node import REST, Node
 from controller.wishes import Submission
@@ -91,13 +91,15 @@ def test_a_node_that_starts_after_the_clock_was_set_back_still_knows_what_is_not
 @pytest.fixture
 def restarted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A new process right after its start: its doors are open, and no pass was made yet. A release runs, and the
-    application was edited since it was started: it names another backend now."""
+    application names another backend now: a controller of the first days took such an edit."""
     world = stage.world
     world.deploy()
     world.until_live(10)
     world.app = replace(world.app, router=replace(world.app.haproxy, backend="elsewhere"))
     world.fake_router.add(world.app)
-    world.commands.register(world.app, "ann")
+    stored = world.memory.application("shop")
+    assert stored is not None
+    world.memory.commit(Commit(application=replace(stored, app=world.app)))
     world.switch.close()
     world.lead()
     stage.node = node_of(world, stage.receiver)

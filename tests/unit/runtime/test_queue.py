@@ -124,6 +124,35 @@ def test_a_key_added_while_it_is_passed_is_passed_once_more() -> None:
     assert passes.log == ["a", "a"]
 
 
+def test_what_somebody_waits_for_goes_before_everything_that_is_late() -> None:
+    passes, clock = Passes(), ManualClock()
+    passes.leave["slow"] = threading.Event()
+    with running(passes, clock, workers=1) as queue:
+        queue.add("slow")
+        passes.wait_begun()
+        for number in range(20):
+            queue.add(f"late-{number}", clock.now_s() - 60)
+        queue.urge("wished")
+        queue.urge("slow")
+        passes.leave["slow"].set()
+        passes.wait_ended(23)
+    assert set(passes.log[1:3]) == {"slow", "wished"}
+
+
+def test_how_late_the_looks_are_is_known() -> None:
+    passes, clock = Passes(), ManualClock()
+    passes.leave["slow"] = threading.Event()
+    with running(passes, clock, workers=1) as queue:
+        assert queue.lag_s() == 0
+        queue.add("slow")
+        passes.wait_begun()
+        queue.add("later", clock.now_s() + 5)
+        queue.urge("wished")
+        assert queue.lag_s() == 0
+        clock.advance(12)
+        assert queue.lag_s() == 7
+
+
 @pytest.mark.parametrize(("first_s", "second_s"), [(50, 10), (10, 50)])
 def test_of_two_wake_ups_the_earlier_one_wins(first_s: float, second_s: float) -> None:
     passes, clock = Passes(), ManualClock()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.adapters.kube.resources.objects import ApplicationObject, actor_of
 from controller.core.model import Application
-from controller.core.targets import KubernetesRoute, KubernetesTarget
+from controller.core.targets import KubernetesTarget
 from controller.ports import StoredApplication
 from controller.spec import InvalidDocument, application_from
 
@@ -73,39 +72,3 @@ def taken_text(stored: StoredApplication, registered_by: str | None) -> str:
         f"the name {stored.app.name} is taken: it was registered{who} for {where}. Give this object another name, or "
         "delete what was registered"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What an edit takes out of the controller's hands: routes, the Deployment, or neither."""
-
-    routes: Application | None = None
-    workload: Application | None = None
-
-    @property
-    def nothing(self) -> bool:
-        return self.routes is None and self.workload is None
-
-
-def left_by(before: Application, after: Application) -> Left:
-    """What ``before`` moved and ``after`` does not. It has to be given back before the edit is taken over."""
-    old, new = before.router, after.router
-    routes = None
-    if isinstance(old, KubernetesRoute) and old != new:
-        kept = new.objects if isinstance(new, KubernetesRoute) and _same_pair(old, new) else ()
-        gone = tuple(one for one in old.objects if one not in kept)
-        routes = replace(before, router=replace(old, objects=gone)) if gone else None
-    return Left(routes, before if _workload_of(before) != _workload_of(after) else None)
-
-
-def _same_pair(old: KubernetesRoute, new: KubernetesRoute) -> bool:
-    ours = (old.namespace, old.service, old.canary_service, old.only)
-    return ours == (new.namespace, new.service, new.canary_service, new.only)
-
-
-def _workload_of(app: Application) -> object:
-    """What changes the objects around the Deployment, and whether it is paused."""
-    target = app.target
-    if not isinstance(target, KubernetesTarget):
-        return None
-    return target.namespace, target.deployment, target.service, target.canary_name, target.trigger

@@ -3,7 +3,7 @@ visit does what can be done now and waits for nothing; begun again after a crash
 
 from __future__ import annotations
 
-from controller.adapters.kube.resources.documents import is_ours, left_by
+from controller.adapters.kube.resources.documents import is_ours
 from controller.adapters.kube.resources.needs import Cluster, Controller
 from controller.adapters.kube.resources.objects import ABANDON, ApplicationObject, actor_of
 from controller.adapters.kube.resources.recalled import registered_by
@@ -43,9 +43,7 @@ class Leaver:
                 self._abort(release, actor)
             if active:
                 return f"waiting for the end of release {active[0].id}, which is {_shown(active[0].phase)}"
-            # Its own passes would put back what is given back here.
-            with self._controller.alone(app.name):
-                self._controller.commands.unregister(app.name, actor)
+            self._controller.commands.unregister(app.name, actor)
         except Rejected as rejected:
             return rejected.text
         except PortError as error:
@@ -58,17 +56,6 @@ class Leaver:
             self._controller.commands.intend(
                 release.id, IntentKind.ABORT, actor, "the Application object is being deleted"
             )
-
-    def take_out(self, before: Application, after: Application) -> None:
-        """Give back what an edit of an application at rest no longer names, traffic first. Raises PortError."""
-        left = left_by(before, after)
-        if left.nothing:
-            return
-        with self._controller.alone(before.name):
-            if left.routes is not None:
-                self._controller.router.forget(left.routes)
-            if left.workload is not None:
-                self._controller.workload.forget(left.workload)
 
     def _abandon(self, app: Application, actor: str, why: str) -> None:
         text = f"{app.name} is no longer looked after, by {ABANDON}: {why}"

@@ -21,7 +21,8 @@ EVERY_RECORD = AuditFilter()
 class Orders(Protocol):
     """The write side of the controller. Every call raises Rejected or a PortError."""
 
-    def register(self, app: Application, actor: str) -> StoredApplication: ...
+    def register(self, app: Application, actor: str) -> StoredApplication:
+        """What an edit no longer names is given back first. Refused while a release runs on it."""
 
     def unregister(self, name: str, actor: str) -> None:
         """Give back what the application runs on as it serves now, then forget it. Refused while a release runs."""
@@ -47,16 +48,8 @@ class Memory(Protocol):
     def commit(self, commit: Commit) -> tuple[Record, ...]: ...
 
 
-class GivesBack(Protocol):
-    def forget(self, app: Application) -> None:
-        """Take everything of ours off the routes, all traffic on stable; done already is done. Raises PortError."""
-
-
 class Guarded(Protocol):
     """The Deployment that is guarded."""
-
-    def forget(self, app: Application) -> None:
-        """Remove what is ours, give the Deployment back without a restart; done already is done. Raises PortError."""
 
     def pending_version(self, app: Application) -> str | None:
         """The version of the paused Deployment's template while its pods run another one; None when they run it.
@@ -74,12 +67,11 @@ class Controller:
     """The running controller as the bridge sees it.
 
     ``applications`` and ``running`` answer from memory. ``leading`` is False on a node that was overtaken: it writes
-    nothing. ``alone`` keeps the controller's own passes away from one application while it is given up.
+    nothing. ``alone`` keeps the controller's own passes away from one application; commands take it themselves.
     """
 
     commands: Orders
     store: Memory
-    router: GivesBack
     workload: Guarded
     kills: Callable[[], KillState]
     applications: Callable[[], Sequence[Application]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from controller.adapters.kube.kinds import Raw
-from controller.adapters.kube.resources.documents import guards_the_same, is_ours, left_by, read, sentences, taken_text
+from controller.adapters.kube.resources.documents import guards_the_same, is_ours, read, sentences, taken_text
 from controller.adapters.kube.resources.following import AGAIN_S, RELEASES_MAX, Follower
 from controller.adapters.kube.resources.leaving import Leaver
 from controller.adapters.kube.resources.mirrors import body_of, correction, shown_of, status_patch
@@ -31,6 +31,8 @@ WORDING_S = 30.0
 LEAVING_S = 2.0
 INVALID = "InvalidSpec"
 """Only an edit helps against it."""
+REASONS = {"active_release": "ReleaseRunning"}
+"""Of the refusals that have another name here."""
 STAYS = "; what was registered before stays in force"
 
 
@@ -154,23 +156,10 @@ class Visitor:
         return self._register(seen, standing, wanted)
 
     def _register(self, seen: ApplicationObject, standing: StoredApplication | None, wanted: Application) -> Taken:
-        before = standing.app if standing is not None else None
         try:
-            if before is not None and not left_by(before, wanted).nothing:
-                active = self._controller.store.active(seen.name)
-                if active:
-                    text = f"the target or the routes cannot change while release {active[0].id} is running"
-                    return _refused("ReleaseRunning", text, standing)
-                try:
-                    self._leaver.take_out(before, wanted)
-                except PortError as error:
-                    return _refused("NotGivenBack", f"what it guarded before cannot be given back: {error}", standing)
             registered = self._controller.commands.register(wanted, actor_of(seen.place))
-            if before is not None:
-                # Once more: a pass that began before may have written to it again.
-                self._leaver.take_out(before, wanted)
         except Rejected as rejected:
-            return _refused(camel(rejected.code), rejected.text, standing)
+            return _refused(REASONS.get(rejected.code) or camel(rejected.code), rejected.text, standing)
         return Taken(Said(True, "Registered", f"registered as application {seen.name}"), registered)
 
     def _parse(self, seen: ApplicationObject) -> Application | InvalidDocument:

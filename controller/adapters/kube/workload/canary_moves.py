@@ -126,7 +126,7 @@ class CanaryMoves:
         """What the pods need first, then the pods."""
         records = canary.records
         assert records is not None
-        self._services.keep(sight, canary)
+        self._services.keep(sight, canary, check=canary.replicas == replicas)
         self._copies.keep(canary, sight.application, records.canary.copies)
         return self._correct(sight, canary, records, epoch, replicas)
 

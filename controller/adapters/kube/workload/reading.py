@@ -20,6 +20,11 @@ RECENT_S = 1.0
 """How old a look may be that a move goes by. Every write is refused when the object has changed since."""
 
 
+SETS_S = 30.0
+"""How long ReplicaSets count as known while neither Deployment has changed. Their controller tells of whatever becomes
+of them in its Deployment's status."""
+
+
 class Reader:
     """Thread-safe. What it remembers is a convenience: without it everything is read again."""
 
@@ -28,12 +33,13 @@ class Reader:
         self._lock = threading.Lock()
         self._recent: dict[str, tuple[float, Sight]] = {}
         self._asked: dict[str, str] = {}
+        self._known_sets: dict[str, tuple[float, tuple[str, str], tuple[ReplicaSetSeen, ...]]] = {}
 
     def whole(self, app: Application) -> Sight:
         """Everything that says how both roles are. Two objects and two to three lists."""
         at_s = self._clock.monotonic_s()
         sight = self._deployments(app)
-        sight = replace(sight, replica_sets=self._sets(sight), pods=self._pods(sight))
+        sight = replace(sight, replica_sets=self._sets_of(sight, at_s), pods=self._pods(sight))
         with self._lock:
             # A look holds whole templates: those that nobody may go by any more are let go at once.
             self._recent = {name: kept for name, kept in self._recent.items() if at_s - kept[0] < RECENT_S}
@@ -92,6 +98,22 @@ class Reader:
     def _sets(self, sight: Sight) -> tuple[ReplicaSetSeen, ...]:
         texts = _queries(sight)
         return tuple(replica_set(raw) for text in texts for raw in self._list(REPLICA_SET, sight, text))
+
+    def _sets_of(self, sight: Sight, at_s: float) -> tuple[ReplicaSetSeen, ...]:
+        """As they were found before, while both Deployments stand as they stood then and have nothing left to do."""
+        both = [one for one in (sight.guarded, sight.canary) if one is not None]
+        if len(both) < 2 or not all(one.rolled_out and one.trouble is None for one in both):
+            return self._sets(sight)
+        versions = (both[0].resource_version, both[1].resource_version)
+        with self._lock:
+            self._known_sets = {name: kept for name, kept in self._known_sets.items() if at_s - kept[0] < SETS_S}
+            kept = self._known_sets.get(sight.application)
+        if kept is not None and kept[1] == versions:
+            return kept[2]
+        found = self._sets(sight)
+        with self._lock:
+            self._known_sets[sight.application] = (at_s, versions, found)
+        return found
 
     def _pods(self, sight: Sight) -> tuple[PodSeen, ...]:
         now_s = self._clock.now_s()

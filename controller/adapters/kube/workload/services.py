@@ -53,12 +53,15 @@ class Services:
         budgets = self._lists.of(PDB, namespace, guarding)
         return found + [Selector(f"the PodDisruptionBudget {name}", raw) for name, raw in budgets if raw is not None]
 
-    def keep(self, sight: Sight, canary: Deployed) -> None:
-        """Make or correct the canary's Service. Raises Refused when another one chooses the canary's pods."""
+    def keep(self, sight: Sight, canary: Deployed, check: bool) -> None:
+        """Make or correct the canary's Service. Raises Refused when another one chooses the canary's pods.
+
+        ``check``: nothing is about to change, so that what was listed a moment ago is good enough.
+        """
         assert sight.guarded is not None
         target = sight.target
         stable, have = self.stable(target, sight.guarded), self._found(target)
-        for one in self._lists.of(SERVICE, target.namespace, choosing):
+        for one in self._lists.of(SERVICE, target.namespace, choosing, check):
             if one.name != target.canary_name and one.selector and matches(of_map(one.selector), canary.pod_labels):
                 self._lists.forget(SERVICE, target.namespace)
                 raise Refused(
