@@ -50,6 +50,16 @@ def _origin(value: str) -> str:
     return value
 
 
+def _server(value: str) -> str:
+    """The store reads the whole of it when it is opened; what must not be seen is refused before anybody shows it."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError("use postgresql://USER@HOST:PORT/DATABASE, or leave it out for SQLite in the data directory")
+    if parts.password is not None or "password" in parts.query:
+        raise ValueError("it holds a password, which others can read: put it into storePasswordFile")
+    return value
+
+
 Origin = Annotated[Address, AfterValidator(_origin)]
 
 
@@ -77,7 +87,7 @@ class Settings(HttpSettings):
     )
 
     data_dir: Path = Path("interlock-data")
-    store: str | None = Field(default=None, pattern=r"^postgres(ql)?://", max_length=2_000)
+    store: Annotated[str, Field(max_length=2_000), AfterValidator(_server)] | None = None
     store_password_file: Path | None = None
     store_password: SecretStr | None = Field(default=None, max_length=1_000)
     host: str = Field(default="127.0.0.1", min_length=1, max_length=253)

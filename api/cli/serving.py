@@ -19,7 +19,7 @@ from api.http.logs import configure_logs
 from api.http.server import CannotListen, bind, server_of
 from api.http.tokens import bootstrap_token, recovery_token
 from controller.adapters.clock import SystemClock
-from controller.main import DataDirectoryBusy, RunningNode, build, opened_store
+from controller.main import DataDirectoryBusy, RunningNode, build, migrate_store, opened_store
 from controller.ports import PortError
 from controller.settings import Settings
 
@@ -67,6 +67,24 @@ def new_admin_token(settings: Settings, out: Output) -> Exit:
         return Exit.FAILED
     out.note("a new admin token, shown only now; revoke those that were lost:")
     out.secret(token)
+    return Exit.DONE
+
+
+def migrate(settings: Settings, out: Output, apply: bool) -> Exit:
+    """What the store lacks; with ``apply`` it is applied first."""
+    try:
+        with _opened(settings):
+            found = migrate_store(settings, apply)
+    except NotStarted as error:
+        out.error(str(error))
+        return Exit.FAILED
+    had = f"schema {found.found}" if found.found is not None else "nothing yet"
+    if not found.pending:
+        out.note(f"{found.name}: {had}, which is what this version needs; nothing to apply")
+    elif apply:
+        out.note(f"{found.name}: {had} before, applied {', '.join(found.pending)}")
+    else:
+        out.note(f"{found.name}: {had}; to apply: {', '.join(found.pending)} (interlock migrate --apply)")
     return Exit.DONE
 
 

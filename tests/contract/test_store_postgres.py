@@ -229,6 +229,14 @@ def test_a_database_or_a_server_that_is_not_there_is_named(postgres: Server) -> 
         SqlStore.open("postgresql://boss@127.0.0.1:1/shop")
 
 
+def test_of_several_hosts_the_one_that_answers_is_used(postgres: Server, postgres_url: str) -> None:
+    url = postgres_url.replace("host=", "host=/nonexistent,")
+    store = SqlStore.open(url)
+    store.commit(everything())
+    assert store.release("r-1") == stored(a_release())
+    store.close()
+
+
 def test_a_user_who_may_not_make_tables_is_told_what_is_needed(postgres: Server, postgres_url: str) -> None:
     postgres.sql("DO $$ BEGIN CREATE ROLE guest LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     with pytest.raises(Unavailable, match="may not do that"):

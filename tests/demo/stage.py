@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -141,11 +141,12 @@ class Stage:
             return json.load(answer)
 
 
-def start_controller(parts: Parts, name: str = "controller") -> Controller:
+def start_controller(parts: Parts, name: str = "controller", more: Mapping[str, Any] | None = None) -> Controller:
     """Start ``interlock serve`` and read the first admin token from what it prints once."""
     (port,) = free_ports(1)
     settings = parts.directory / "settings.yaml"
-    settings.write_text(yaml.safe_dump({"dataDir": str(parts.directory / "data"), "port": port, "logFormat": "json"}))
+    said = {"dataDir": str(parts.directory / "data"), "port": port, "logFormat": "json", **(more or {})}
+    settings.write_text(yaml.safe_dump(said))
     part = parts.start(name, [sys.executable, "-m", "api.cli", "serve", "--config", str(settings)])
     wait_until(part, lambda: answers(f"http://127.0.0.1:{port}/healthz"))
     found = re.search(r"\bil_[A-Za-z0-9_-]+", part.log.read_text())
@@ -164,14 +165,14 @@ def restart_controller(on: Stage) -> Stage:
 
 
 @contextmanager
-def stage(tell: Callable[[str], None]) -> Iterator[Stage]:
-    """Bring everything up, and take everything down however it ends."""
+def stage(tell: Callable[[str], None], settings: Mapping[str, Any] | None = None) -> Iterator[Stage]:
+    """Bring everything up, and take everything down however it ends. ``settings`` are more of the controller's."""
     with Parts() as parts:
         tell("starting HAProxy, its guard, Prometheus and the controller on free ports of loopback")
         haproxy = parts.haproxy()
         guard = parts.guard(haproxy)
         prometheus = parts.prometheus(haproxy)
-        controller = start_controller(parts)
+        controller = start_controller(parts, more=settings)
         document = parts.directory / "shop.yaml"
         document.write_text(yaml.safe_dump(application(parts, haproxy, guard, prometheus), sort_keys=False))
         load = LoadThread(haproxy.port, RATE_PER_S, USERS)

@@ -141,9 +141,9 @@ def test_the_chart_knows_every_setting() -> None:
     """A new one goes into config of values.schema.json, or into templates/configmap.yaml where the chart decides it."""
     sets = {
         "dataDir", "host", "port", "tlsCertificate", "tlsKey", "insecure", "prometheusTokenFile", "prometheusBasicFile",
-        "prometheusCredentialsFor", "inCluster", "kubeNamespaces", "registryCredentials",
+        "prometheusCredentialsFor", "inCluster", "kubeNamespaces", "registryCredentials", "store", "storePasswordFile",
     }  # fmt: skip
-    outside_of_a_cluster = {"kubeconfig", "kubeContext"}
+    outside_of_a_cluster = {"kubeconfig", "kubeContext", "storePassword"}
     takes = set(SCHEMA["properties"]["config"]["properties"])
     assert sets & takes == set()
     assert sets | takes | outside_of_a_cluster == {to_camel(name) for name in Settings.model_fields}
@@ -160,8 +160,8 @@ def test_the_controller_looks_into_the_namespaces_where_it_has_rights() -> None:
 
 
 def test_the_schema_describes_every_value_and_every_value_is_in_the_schema() -> None:
-    # config has no values of its own, and store.postgresql is there to be refused.
-    left_out = {("store", "postgresql"), ("global",)}
+    # config has no values of its own.
+    left_out = {("global",)}
 
     def paths(schema: Raw, *path: str) -> set[tuple[str, ...]]:
         below = schema.get("properties", {})

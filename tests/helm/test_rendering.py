@@ -89,14 +89,51 @@ def test_what_cannot_work_is_refused_with_what_to_do(values: dict[str, Any], say
     assert says in told[0]
 
 
+SERVER: dict[str, Any] = {"host": "db.test", "passwordSecret": {"name": "db"}, "sslMode": "require"}
+
+
 @pytest.mark.parametrize(
-    "postgresql",
-    [{"host": "db"}, True, None, "", "this version keeps its state in SQLite only: remove store.postgresql"],
+    ("changed", "says"),
+    [
+        ({"passwordSecret": {"name": ""}}, "needs store.postgresql.passwordSecret.name"),
+        ({"sslMode": "verify-full"}, "set store.postgresql.caSecret.name"),
+        ({"password": "s3cret"}, "password"),
+        ({"host": "db.test:5432"}, "/store/postgresql/host"),
+        ({"user": "a@b"}, "/store/postgresql/user"),
+        ({"sslMode": "prefer"}, "/store/postgresql/sslMode"),
+    ],
 )
-def test_postgresql_is_refused_and_the_refusal_says_that_there_is_sqlite_only(postgresql: object) -> None:
+def test_a_server_for_the_state_that_cannot_be_used_is_refused(changed: dict[str, Any], says: str) -> None:
     with refusal() as told:
-        render({**OPEN, "store": {"postgresql": postgresql}})
-    assert "this version keeps its state in SQLite only: remove store.postgresql" in told[0]
+        render({**OPEN, "store": {"postgresql": {**SERVER, **changed}}})
+    assert says in told[0]
+    assert "s3cret" not in told[0]
+
+
+def test_a_server_for_the_state_and_a_claim_for_it_are_refused() -> None:
+    with refusal() as told:
+        render({**OPEN, "store": {"postgresql": SERVER, "sqlite": {"existingClaim": "state"}}})
+    assert "contradict each other" in told[0]
+
+
+def test_with_postgresql_there_is_no_volume_and_the_password_is_a_file_of_a_secret() -> None:
+    found = render({**OPEN, "store": {"postgresql": SERVER}})
+    assert of_kind(found, "PersistentVolumeClaim") == []
+    spec = only(found, "Deployment")["spec"]["template"]["spec"]
+    volumes = {one["name"]: one for one in spec["volumes"]}
+    assert "emptyDir" in volumes["data"]
+    assert volumes["store"]["secret"]["secretName"] == "db"
+    assert "store-ca" not in volumes
+    told = only(found, "ConfigMap")["data"]["config.yaml"]
+    assert "store: postgresql://interlock@db.test:5432/interlock?sslmode=require" in told
+    assert "storePasswordFile: /etc/interlock/store/password" in told
+    egress = only(found, "NetworkPolicy")["spec"]["egress"]
+    assert [rule["ports"] for rule in egress].count([{"protocol": "TCP", "port": 5432}]) == 1
+
+
+def test_without_postgresql_its_port_is_not_open() -> None:
+    egress = only(render(OPEN), "NetworkPolicy")["spec"]["egress"]
+    assert all(port["port"] != 5432 for rule in egress for port in rule["ports"])
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,38 @@ def test_one_controller_works_with_one_cluster_or_none(tmp_path: Path) -> None:
         load_settings(None, {"INTERLOCK_KUBE_CONTEXT": "a"})
     with pytest.raises(SettingsError, match=r"the kubeconfig file .* cannot be read"):
         load_settings(None, {"INTERLOCK_KUBECONFIG": str(tmp_path / "missing")})
+
+
+def test_a_store_on_a_server_is_named_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql://interlock@db.test/interlock"
+    assert load_settings().store is None
+    file = write(tmp_path / "password", "s3cret")
+    settings = load_settings(None, {"INTERLOCK_STORE": url, "INTERLOCK_STORE_PASSWORD_FILE": str(file)})
+    assert (settings.store, settings.store_password_file) == (url, file)
+    settings = load_settings(None, {"INTERLOCK_STORE": url, "INTERLOCK_STORE_PASSWORD": "s3cret"})
+    assert settings.store_password is not None
+    assert settings.store_password.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({"STORE": "mysql://db/x"}, "store: use postgresql://USER@HOST:PORT/DATABASE, or leave it out for SQLite"),
+        ({"STORE": "postgresql://u:s3cret@db/x"}, "holds a password, which others can read"),
+        ({"STORE_PASSWORD": "s3cret"}, "needs store: postgresql"),
+        ({"STORE": "postgresql://u@db/x", "STORE_PASSWORD_FILE": "/nonexistent"}, "password file .* cannot be read"),
+        ({"STORE": "postgresql://u@db/x", "STORE_PASSWORD": "s3cret", "STORE_PASSWORD_FILE": "/x"}, "not both"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_without_its_password(environ: dict[str, str], text: str) -> None:
+    with pytest.raises(SettingsError, match=text) as caught:
+        load_settings(None, {f"INTERLOCK_{name}": value for name, value in environ.items()})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_stands_in_no_settings_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "s.yaml", "store: postgresql://u@db/x\nstorePassword: s3cret\n")
+    with pytest.raises(SettingsError, match="put it into a file of its own, named by storePasswordFile") as caught:
+        load_settings(file)
+    assert "s3cret" not in str(caught.value)

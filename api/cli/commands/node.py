@@ -1,12 +1,13 @@
-"""Commands that run a part of Interlock on this machine: serve, guard. They import that part only when they run, so
-that every other command starts fast and works where the servers do not."""
+"""Commands that run a part of Interlock on this machine: serve, guard, migrate. They import that part only when they
+run, so that every other command starts fast and works where the servers do not."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from api.cli.command import reflowed
 from api.cli.exits import Exit
 from api.cli.options import flag, option
 from api.cli.output import Output
+
+if TYPE_CHECKING:
+    from controller.settings import Settings
 
 PANEL = "Run"
 DATA_DIR = Annotated[
@@ -24,6 +28,7 @@ DATA_DIR = Annotated[
 
 def register(app: typer.Typer) -> None:
     app.command("serve", rich_help_panel=PANEL, help=reflowed(serve.__doc__ or ""))(serve)
+    app.command("migrate", rich_help_panel=PANEL, help=reflowed(migrate.__doc__ or ""))(migrate)
     app.command("guard", rich_help_panel=PANEL, help=reflowed(guard.__doc__ or ""))(guard)
 
 
@@ -64,10 +69,39 @@ def serve(  # noqa: PLR0913  one parameter per flag
         "insecure": insecure,
         "log_format": log_format,
     }
-    raise typer.Exit(int(_serve(config, flags, min_epoch, new_admin_token)))
+    raise typer.Exit(int(_with_settings(config, flags, partial(_serve, min_epoch, new_admin_token))))
 
 
-def _serve(config: Path | None, flags: Mapping[str, Any], min_epoch: int, new_admin_token: bool) -> Exit:
+def _serve(min_epoch: int, new_admin_token: bool, settings: Settings, out: Output) -> Exit:
+    from api.cli import serving
+
+    return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out, min_epoch)
+
+
+def migrate(
+    config: Annotated[
+        Path | None, option("--config", "FILE", "Settings file of serve (INTERLOCK_SERVE_CONFIG).")
+    ] = None,
+    data_dir: DATA_DIR = None,
+    apply: Annotated[bool, flag("--apply", "Bring the store's schema up to this version.")] = False,
+) -> None:
+    """Show what the schema of the store lacks for this version of Interlock and, with --apply, apply it.
+
+    Stop the controller and make a backup first. All of it happens, or nothing. A store that a newer version wrote is
+    refused and left as it is: there is no way down but the backup.
+
+    Example: interlock migrate --data-dir /var/lib/interlock
+    """
+
+    def then(settings: Settings, out: Output) -> Exit:
+        from api.cli import serving
+
+        return serving.migrate(settings, out, apply)
+
+    raise typer.Exit(int(_with_settings(config, {"data_dir": data_dir}, then)))
+
+
+def _with_settings(config: Path | None, flags: Mapping[str, Any], then: Callable[[Settings, Output], Exit]) -> Exit:
     """The settings first: a mistake in them is told before the servers are loaded."""
     out = Output(as_json=False)
     if os.name != "posix":
@@ -82,9 +116,7 @@ def _serve(config: Path | None, flags: Mapping[str, Any], min_epoch: int, new_ad
         for line in str(error).split("\n"):
             out.error(line)
         return Exit.USAGE
-    from api.cli import serving
-
-    return serving.new_admin_token(settings, out) if new_admin_token else serving.run(settings, out, min_epoch)
+    return then(settings, out)
 
 
 def guard(

@@ -43,7 +43,7 @@ def mismatch(found: str) -> SchemaTooOld | SchemaTooNew:
     if found in REVISIONS:
         return SchemaTooOld(
             f"the store has schema {found} and this version of Interlock needs {REVISIONS[-1]}: "
-            "stop every process that uses the store, make a backup, and migrate it"
+            "stop every process that uses the store, make a backup, and migrate it with interlock migrate --apply"
         )
     return SchemaTooNew(
         f"the store has schema {found[:80]!r}, which this version of Interlock (schema {REVISIONS[-1]}) does not know: "

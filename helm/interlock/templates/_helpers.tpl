@@ -55,6 +55,18 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "interlock.serviceAcco
 {{- default (printf "%s-data" (include "interlock.fullname" .)) .Values.store.sqlite.existingClaim }}
 {{- end }}
 
+{{/* "true" where the state is in PostgreSQL. */}}
+{{- define "interlock.onServer" -}}
+{{- with .Values.store.postgresql }}{{ if .host }}true{{ end }}{{ end }}
+{{- end }}
+
+{{- define "interlock.storeUrl" -}}
+{{- with .Values.store.postgresql -}}
+postgresql://{{ .user }}@{{ .host }}:{{ .port }}/{{ .database }}?sslmode={{ .sslMode }}
+{{- if .caSecret.name }}&sslrootcert=/etc/interlock/store-ca/ca.crt{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* The namespaces whose applications are guarded, as JSON; [] in cluster mode, which has no list. */}}
 {{- define "interlock.namespaces" -}}
 {{- if .Values.clusterWide -}}
@@ -77,8 +89,16 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "interlock.serviceAcco
 
 {{/* What cannot work is refused when it is rendered, with what to do. */}}
 {{- define "interlock.check" -}}
-{{- if hasKey .Values.store "postgresql" }}
-{{- fail "this version keeps its state in SQLite only: remove store.postgresql" }}
+{{- if include "interlock.onServer" . }}
+{{- if not .Values.store.postgresql.passwordSecret.name }}
+{{- fail "store.postgresql.host needs store.postgresql.passwordSecret.name, a Secret of yours with the password" }}
+{{- end }}
+{{- if and (hasPrefix "verify" .Values.store.postgresql.sslMode) (not .Values.store.postgresql.caSecret.name) }}
+{{- fail "store.postgresql.sslMode checks the server's certificate: set store.postgresql.caSecret.name to a Secret with the certificate of its authority, or sslMode=require, which only encrypts" }}
+{{- end }}
+{{- if .Values.store.sqlite.existingClaim }}
+{{- fail "store.postgresql.host and store.sqlite.existingClaim contradict each other: remove one" }}
+{{- end }}
 {{- end }}
 {{- if and (not .Values.api.tls.secretName) (not .Values.api.insecure) }}
 {{- fail "tokens would travel in the clear: set api.tls.secretName to a Secret of the type kubernetes.io/tls, or api.insecure=true where a mesh or a proxy in front does TLS" }}
