@@ -183,8 +183,8 @@ def explain_view(release: Release, now_s: float) -> schemas.ExplainView:
     )
 
 
-def kill_view(engagement: Engagement) -> schemas.KillView:
-    return schemas.KillView(
+def kill_view(engagement: Engagement) -> schemas_kill.KillView:
+    return schemas_kill.KillView(
         id=engagement.id,
         verb=engagement.verb.value,
         scope=str(engagement.scope),

@@ -94,7 +94,7 @@ PAIRS = [
     (shapes.Action, schemas.ActionView),
     (shapes.Explanation, schemas.ExplainView),
     (shapes.Application, schemas.ApplicationView),
-    (shapes.Kill, schemas.KillView),
+    (shapes.Kill, schemas_kill.KillView),
     (shapes.KillPath, schemas_kill.KillPathView),
     (shapes.KillEngaged, schemas_kill.KillEngagedView),
     (shapes.KillList, schemas_kill.KillListView),
