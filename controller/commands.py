@@ -13,7 +13,7 @@ from controller.core.model import Application, Intent, IntentKind, Mark, Phase, 
 from controller.core.moves import ENDED
 from controller.fencing import newest_of
 from controller.ports import Answered, Commit, Conflict, Fenced, PortError, Ports, StoredApplication, Unavailable
-from controller.registering import Alone, Registering
+from controller.registering import Alone, Registering, committed_by_leader
 from controller.versions import resolved, taken_over
 from controller.wishes import (
     CONFLICT_TRIES,
@@ -50,7 +50,7 @@ class Commands:
     ) -> None:
         self._ports, self._wake, self._epoch = ports, wake, epoch
         self._last_seen, self._new_id, self._leading = last_seen, new_id, leading
-        self._registering = Registering(ports, registered, self._require_leading, alone)
+        self._registering = Registering(ports, epoch, registered, self._require_leading, alone)
 
     def register(
         self, app: Application, actor: str, revision: int | None = None, answer_of: ApplicationAnswerOf | None = None
@@ -106,9 +106,8 @@ class Commands:
         done = Done(replace(release, revision=1), f"{release.id} is accepted")
         answered = answer_of(done) if answer_of else None
         # With the application as it was read: nobody has changed or deleted it meanwhile.
-        self._ports.store.commit(
-            Commit(records=tuple(records), release=old, create=release, application=serves, answered=answered)
-        )
+        commit = Commit(records=tuple(records), release=old, create=release, application=serves, answered=answered)
+        committed_by_leader(self._ports, self._epoch(), commit)
         for woken in (running, release):
             if woken is not None:
                 self._wake(woken.id)

@@ -10,12 +10,13 @@ from dataclasses import replace
 
 from controller.core.left import Left, left_by
 from controller.core.model import Application
-from controller.ports import Answered, Commit, Conflict, Page, PortError, Ports, StoredApplication
+from controller.ports import Answered, Commit, Conflict, Fenced, Page, PortError, Ports, StoredApplication
 from controller.wishes import (
     ApplicationAnswerOf,
     Rejected,
     drafted,
     known_application,
+    moves_of,
     registered_over,
     require_own_route,
     tried,
@@ -29,11 +30,18 @@ class Registering:
     """``leading`` raises Rejected on a node that was overtaken. ``busy`` is for whoever commits an application."""
 
     def __init__(
-        self, ports: Ports, registered: Callable[[], None], require_leading: Callable[[], None], alone: Alone
+        self,
+        ports: Ports,
+        epoch: Callable[[], int],
+        registered: Callable[[], None],
+        require_leading: Callable[[], None],
+        alone: Alone,
     ) -> None:
-        self._ports, self._registered = ports, registered
+        self._ports, self._epoch, self._registered = ports, epoch, registered
         self._require_leading, self._alone = require_leading, alone
         self._busy: dict[str, threading.RLock] = {}
+        self._claiming = threading.Lock()
+        """Held from the look at what others have to the commit that takes it: two never get the same route."""
 
     @contextmanager
     def busy(self, name: str) -> Iterator[None]:
@@ -57,13 +65,13 @@ class Registering:
         standing = stored is not None and not stored.deleted
         if stored is not None and standing and stored.app == app:
             return stored
-        self._require_own_route(app)
         left = left_by(stored.app, app) if stored is not None and standing else Left()
-        if stored is None or left.nothing:
-            registered = self._commit(stored, app, actor, answer_of)
-            self._registered()
-            return registered
-        return self._exchange(stored, app, left, actor, answer_of)
+        if stored is not None and not left.nothing:
+            self._require_own_route(app)
+            return self._exchange(stored, app, left, actor, answer_of)
+        registered = self._commit(stored, app, actor, answer_of)
+        self._registered()
+        return registered
 
     def _exchange(
         self,
@@ -108,10 +116,25 @@ class Registering:
         try:
             with self.busy(before.name), self._alone(before.name):
                 now = self._ports.store.application(before.name)
-                if now is not None and not now.deleted and not self._ports.store.active(before.name):
-                    give_back(self._ports, left_by(before, now.app))
+                if now is None or now.deleted or self._ports.store.active(before.name):
+                    return
+                with self._claiming:
+                    left = self._without_those_of_others(left_by(before, now.app), before.name)
+                    give_back(self._ports, left)
         except PortError as error:
             self._ports.log("left_behind", application=before.name, trouble=str(error))
+
+    def _without_those_of_others(self, left: Left, name: str) -> Left:
+        """What somebody else has registered since is theirs, with whatever is on it."""
+        others = [app for app in self._applications() if app.name != name]
+
+        def taken(part: Application) -> bool:
+            return any(moves_of(part) & moves_of(other) for other in others)
+
+        return Left(
+            routes=left.routes if left.routes is not None and not taken(left.routes) else None,
+            workload=left.workload if left.workload is not None and not taken(left.workload) else None,
+        )
 
     def _commit(
         self,
@@ -127,11 +150,15 @@ class Registering:
         record = drafted(self._ports.clock.now_s(), kind, actor, text, app=app)
         registered = replace(after, revision=(stored.revision if stored else 0) + 1)
         answered = answer_of(registered) if answer_of else None
-        self._ports.store.commit(Commit(records=(record,), application=after, answered=answered))
+        with self._claiming:
+            self._require_own_route(app)
+            commit = Commit(records=(record,), application=after, answered=answered)
+            committed_by_leader(self._ports, self._epoch(), commit)
         return registered
 
     def unregister(self, name: str, actor: str, answered: Answered | None) -> None:
         known_application(self._ports.store, name)
+        self._require_leading()
         # Its own passes would put back what is given back here.
         with self.busy(name), self._alone(name):
             tried(name, lambda: self._unregister_once(name, actor, answered))
@@ -144,14 +171,27 @@ class Registering:
         give_back(self._ports, Left(stored.app, stored.app))
         record = drafted(self._ports.clock.now_s(), "application_deleted", actor, name, app=stored.app)
         gone = replace(stored, deleted=True)
-        self._ports.store.commit(Commit(records=(record,), application=gone, answered=answered))
+        committed_by_leader(self._ports, self._epoch(), Commit(records=(record,), application=gone, answered=answered))
 
     def _require_own_route(self, app: Application) -> None:
+        for other in self._applications():
+            require_own_route(app, other)
+
+    def _applications(self) -> Iterator[Application]:
         after = ""
         while page := self._ports.store.applications(Page(after, 500)):
-            for other in page:
-                require_own_route(app, other.app)
+            yield from (one.app for one in page)
             after = page[-1].app.name
+
+
+def committed_by_leader(ports: Ports, epoch: int, commit: Commit) -> None:
+    """Commit what only a leader may begin. Raises Rejected on a node that was overtaken without its knowing, and what
+    the store raises."""
+    try:
+        ports.store.commit(replace(commit, epoch=epoch))
+    except Fenced as fenced:
+        text = f"this controller no longer leads ({fenced}): nothing was done; ask the one that does, see /readyz"
+        raise Rejected("not_leading", text) from fenced
 
 
 def give_back(ports: Ports, left: Left) -> None:

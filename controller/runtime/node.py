@@ -52,16 +52,20 @@ class Node:
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
         stop.switch.wakes(self._queue.urge)
+        self.doors = self._doors(stop, reconciler)
+
+    def _doors(self, stop: Stop, reconciler: Reconciler) -> Doors:
+        ports = self._ports
         commands = Commands(
             ports,
             self._queue.urge,
-            lambda: epoch,
+            lambda: self._epoch,
             reconciler.last_seen,
             registered=self._refresh_directory,
             leading=lambda: self._leading,
             alone=self.alone,
         )
-        self.doors = Doors(
+        return Doors(
             commands,
             stop.switch,
             ports.store,

@@ -97,6 +97,7 @@ class Stage:
     last_seen: dict[str, Release] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.store.lead("the test", self.clock.now_s())
         self.router = FakeRouter(self.clock.monotonic_s)
         self.tokens = {role.value: self.add_token(role.value, role.value) for role in Role}
         self.catalogue = Directory(self.store, self.last_seen.get)

@@ -104,7 +104,7 @@ def test_a_kill_and_the_record_outlive_an_upgrade_and_an_uninstallation(trial: T
     notes = trial.helm("install", OPEN).split("NOTES:")[1]
     assert "interlock token" in notes
     assert "tokens travel in the clear" in notes
-    assert len(trial.policies) == 6
+    assert len(trial.policies) == 7
     engaged = {"engaged": True, "scopes": ["fleet"]}
     admin.create(SWITCHES, trial.place, KILL | {"spec": engaged})
     until(trial.holds, "the kill is held by Kubernetes", LATE_S)

@@ -128,3 +128,16 @@ def test_a_look_after_what_stands_does_not_wait_for_somebody_else_s_list(
         assert lists.of(SERVICE, "shop", named, check=True) == ("a",)
         api.gate.set()
         assert slow.result() == ("b",)
+
+
+def test_those_who_waited_for_a_list_that_failed_fail_with_it(api: Api, now: Now, lists: SharedLists) -> None:
+    api.gate.clear()
+    api.down = True
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(lists.of, SERVICE, "shop", named) for _ in range(4)]
+        while not api.asked:
+            pass
+        now.s += 8.0
+        api.gate.set()
+        assert {type(one.exception()) for one in asked} == {Unavailable}
+    assert api.asked == ["services shop"]

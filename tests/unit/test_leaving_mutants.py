@@ -12,7 +12,9 @@ from tests.unit.analysis.test_mutants import DRIVER, FAILED_S, SEEN
 
 HOME = "controller.registering"
 MUTANTS = {
-    "nothing is given back": Patch(HOME, "        give_back(self._ports, left)\n", "        pass\n"),
+    "nothing is given back": Patch(
+        HOME, "        try:\n            give_back(self._ports, left)\n", "        try:\n            pass\n"
+    ),
     "the Deployment is forgotten": Patch(
         "controller.core.left", "before if _workload_of(before) != _workload_of(after) else None", "None"
     ),
@@ -22,10 +24,20 @@ MUTANTS = {
     "what changed meanwhile is not seen": Patch(
         HOME, "if self._ports.store.application(app.name) != stored:", "if False:"
     ),
-    "a node that was overtaken gives back": Patch(HOME, "        self._require_leading()\n", ""),
+    "a node that was overtaken gives back": Patch(
+        HOME, "        self._require_leading()\n        with", "        with"
+    ),
+    "a node that was overtaken forgets": Patch(HOME, "        self._require_leading()\n        #", "        #"),
+    "a node that does not know that it was overtaken commits": Patch(HOME, "replace(commit, epoch=epoch)", "commit"),
+    "two get the same route": Patch(
+        HOME, "with self._claiming:\n            self._require_own_route(app)\n", "with self._claiming:\n"
+    ),
+    "what another one has is given back": Patch(
+        HOME, "self._without_those_of_others(left_by(before, now.app), before.name)", "left_by(before, now.app)"
+    ),
     "a late halt stays": Patch(HOME, "        self._once_more(stored.app)\n", ""),
     "a release that began since is undone": Patch(
-        HOME, " and not self._ports.store.active(before.name)", ""
+        HOME, " or self._ports.store.active(before.name)", ""
     ),
     "a backend of HAProxy is forgotten": Patch(
         "controller.core.left", "return before if old != new else None", "return None"

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from copy import copy
 from typing import Any, TypeVar
 
 from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.kinds import Kind, Raw
-from controller.ports import Clock
+from controller.ports import Clock, PortError
 
 T = TypeVar("T")
 Key = tuple[Kind, str, Callable[[Raw], Any]]
@@ -30,17 +31,19 @@ class SharedLists:
         self._lock = threading.Lock()
         self._asking: dict[Key, threading.Lock] = {}
         self._kept: dict[Key, tuple[float, tuple[Any, ...]]] = {}
+        self._failed: dict[Key, tuple[float, PortError]] = {}
 
     def of(self, kind: Kind, namespace: str, project: Callable[[Raw], T], check: bool = False) -> tuple[T, ...]:
         """Each object as ``project``, a function of a module, makes it. Raises what the server says."""
         key, age_s_max = (kind, namespace, project), CHECK_AGE_S_MAX if check else AGE_S_MAX
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
-        known = self._young(key, WAIT_AGE_S_MAX)
+        known, since_s = self._young(key, WAIT_AGE_S_MAX), self._clock.monotonic_s()
         if not asking.acquire(blocking=not check or known is None):
             return known or ()
         try:
             found = self._young(key, age_s_max)
+            self._raise_failure(key, since_s)
             return found if found is not None else self._listed(key)
         finally:
             asking.release()
@@ -48,10 +51,23 @@ class SharedLists:
     def _listed(self, key: Key) -> tuple[Any, ...]:
         kind, namespace, project = key
         at_s = self._clock.monotonic_s()
-        found = tuple([project(raw) for raw in self._api.list(kind, namespace).items])
+        try:
+            found = tuple([project(raw) for raw in self._api.list(kind, namespace).items])
+        except PortError as error:
+            with self._lock:
+                self._failed[key] = (self._clock.monotonic_s(), error)
+            raise
         with self._lock:
             self._kept[key] = (at_s, found)
+            self._failed.pop(key, None)
         return found
+
+    def _raise_failure(self, key: Key, since_s: float) -> None:
+        """Whoever waited for a list that failed fails with it: each in turn would wait for the next time-out."""
+        with self._lock:
+            failed = self._failed.get(key)
+        if failed is not None and failed[0] > since_s:
+            raise copy(failed[1])
 
     def forget(self, kind: Kind, namespace: str) -> None:
         """Something in it stands in the way: whoever mends that is not to wait."""
