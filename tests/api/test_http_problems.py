@@ -14,11 +14,12 @@ from httpx import Response
 from api.http.edge import Body
 from api.http.errors import PLAIN, REJECTED, TROUBLES
 from api.http.note import KEY, Note
-from controller import commands, forecasts, versions, wishes
+from controller import commands, forecasts, registering, versions, wishes
 from controller.ports import Conflict, Fenced, Halted, PortError, Refused, Unavailable, Unknown
 from tests.api.http_stage import Stage
 
 ROOT = Path(__file__).parents[2]
+MODULES = (commands, forecasts, registering, versions, wishes)
 FIELDS = {"type", "title", "status", "detail", "instance", "code", "facts", "errors"}
 
 
@@ -33,7 +34,7 @@ def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
 
 
 def test_every_code_that_a_command_rejects_with_has_its_status() -> None:
-    trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in (commands, forecasts, versions, wishes)]
+    trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in MODULES]
     calls = [
         node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_rejected(node.func)
     ]

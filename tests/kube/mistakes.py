@@ -23,6 +23,7 @@ class Mistake:
 LOOP, ROUTES = "tests/kube/test_mistakes.py", "tests/kube/test_mistakes_routes.py"
 PEOPLE, PODS = "tests/kube/scenarios/test_people.py", "tests/kube/scenarios/test_trouble.py"
 DEPLOYS = "tests/kube/scenarios/test_deploys.py"
+DEATHS = "tests/kube/scenarios/test_deaths.py"
 WEIGHTS, DRIFT = "tests/kube/test_route_weights.py", "tests/kube/test_route_drift.py"
 CONFIRM = "tests/kube/test_route_confirm.py"
 RETURNS = "tests/kube/test_loop_returns.py"
@@ -144,7 +145,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "After a crash between the canary's end and its record the analysis starts again and traffic goes to nothing.",
         (
             (LOOP, "test_a_controller_that_dies_between_the_end_of_a_canary_and_its_record_sends_it_nothing"),
-            (PODS, "test_a_controller_killed_after_every_write_comes_to_the_same_end"),
+            (DEATHS, "test_a_controller_killed_before_and_after_every_write_comes_to_the_same_end"),
         ),
     ),
     Mistake(

@@ -49,6 +49,7 @@ class Decided:
                 self._rise_decided(node, release, record)
             if draft.type == "phase":
                 self._phase_decided(node, release, record)
+                self._oracles.held.phase(node, commit, release, record)
         self._oracles.ledger.add(record)
 
     def _rise_decided(self, node: Node, release: Release, record: Record) -> None:
@@ -59,6 +60,7 @@ class Decided:
             self._oracles.fail("I1", f"{release.id}: {trouble}")
         if self._oracles.was_aborted(release.id):
             self._oracles.fail("abort", f"{release.id} decided to rise after a person was told that it is aborted")
+        self._oracles.held.rises(node, release)
         held = self._oracles.holding(self._oracles.target(release.app.name, release.id))
         seen = [kill.id for kill in held if kill.id in (look.kills_seen or ())]
         if seen:

@@ -41,6 +41,10 @@ class Look:
     check_ok: bool | None = None
     share_pct: float | None = None
     unconfirmed: bool = False
+    outranked: bool = False
+    marked: bool = False
+    troubled: bool = False
+    stop_held: bool = False
     kills_seen: tuple[str, ...] | None = None
     fresh_route: str = ""
     begun_s: float = 0.0
@@ -176,6 +180,8 @@ class Node:
         return state
 
     def log(self, event: str, **fields: Any) -> None:
+        if event == "application_fenced":
+            self.sim.note("HELD", fields["application"], fields["trouble"])
         if event == "release_parked":
             self.sim.oracles.fail("parked", f"{fields['release_id']}: {fields['trouble']}")
 

@@ -14,6 +14,7 @@ from controller.core.moves import ENDED
 from controller.ports import RouteWrite
 from gates.kill import Engagement, Scope, ScopeKind, Target, Verb, covers, union
 from tests.sim.decided import Decided
+from tests.sim.held import Held
 from tests.sim.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Oracles:
         self._aborted: set[str] = set()
         self._taken_back: set[str] = set()
         self.lanes: dict[str, Lane] = {}
+        self.held = Held(sim, self)
         self._decided = Decided(sim, self)
 
     def begin(self) -> None:
@@ -126,7 +128,7 @@ class Oracles:
         """A leader that has read a route and now does anything but claim it has touched it."""
         look = node.look
         if look.fresh_route and name != "router.read":
-            if name != "router.claim":
+            if name not in ("router.claim", "store.epoch"):
                 self._touch(look.fresh_route, node.epoch)
             look.fresh_route = ""
 
@@ -135,6 +137,7 @@ class Oracles:
         lane.touched = max(lane.touched, epoch)
 
     def passed(self, node: Node) -> None:
+        self.held.passed(node)
         look = node.look
         if look.fresh_route:
             self._touch(look.fresh_route, node.epoch)
@@ -151,7 +154,7 @@ class Oracles:
         """Right after an effect that was not refused."""
         part, _, verb = name.partition(".")
         if part == "router":
-            self._routed(node, verb, args)
+            self._routed(node, verb, args, answer)
             node.look.unconfirmed = isinstance(answer, RouteState) and bool(answer.unconfirmed)
         elif name == "store.commit":
             self._decided.committed(node, args[0], answer)
@@ -173,12 +176,13 @@ class Oracles:
         look.canary_ready = sum(world.ready(application, Role.CANARY).values())
         look.stable_ready = sum(world.ready(application, Role.STABLE).values())
 
-    def _routed(self, node: Node, verb: str, args: tuple[Any, ...]) -> None:
+    def _routed(self, node: Node, verb: str, args: tuple[Any, ...], answer: Any) -> None:
         name = args[0].name
         lane, look = self.lanes[name], node.look
         if verb in ("read", "claim"):
             look.fresh_route = name if look.leads else ""
             look.share_pct = self._sim.world.share_pct(name)
+            look.outranked, look.marked = self._sim.world.router.noted(args[0]), answer.mark is not None
         epoch = _epoch_of(verb, args)
         if epoch is not None and epoch < lane.touched:
             self.fail("I7", f"{verb} of epoch {epoch} landed on {name} after epoch {lane.touched} had touched it")
@@ -187,7 +191,8 @@ class Oracles:
             lane.writer = (node.epoch, write.release_id)
             lane.lease_until_s = self._sim.world.time_s + write.lease_s
             lane.standing_pct = float(write.weight_pct)
-        elif verb == "lower" and args[1].code == "aborted" and args[1].release_id is not None:
+        node.look.stop_held &= verb != "lower"
+        if verb == "lower" and args[1].code == "aborted" and args[1].release_id is not None:
             self._taken_back.add(args[1].release_id)
         elif verb == "renew":
             lane.lease_until_s = self._sim.world.time_s + args[3]
@@ -220,6 +225,7 @@ class Oracles:
         return release_id, round(weight_pct), len(self.ledger.entry(release_id).allowed)
 
     def _risen_by_a_write(self, name: str, epoch: int, release_id: str, after: float) -> str:
+        self.held.risen(name)
         ceiling_pct = self.ledger.entry(release_id).ceiling_pct(epoch)
         if after > ceiling_pct + NUDGE:
             self.fail("I4", f"{name} rose to {after:g} %, the chain allows {release_id} {ceiling_pct} %")
@@ -283,7 +289,7 @@ class Oracles:
             settled = world.time_s - max(lane.reachable_since_s, lane.disturbed_s) > DRIFT_S
             if not settled:
                 continue
-            record = world.router.record(self._sim.world.app(name).haproxy.backend)
+            record = world.router.record(world.route(name).backend)
             if record is None:
                 continue  # nobody has asked the guard about this route yet, so it watches nothing there
             if abs(share - record.weight_pct) <= NUDGE:
@@ -295,6 +301,7 @@ class Oracles:
             if share > 0:
                 self._reverted(name, share)
         self._above(ready)
+        self.held.stepped()
 
     def _above(self, ready: bool) -> None:
         """No route stays above what is committed for its release while there is somebody who could lower it.
@@ -306,7 +313,9 @@ class Oracles:
         for name, lane in self.lanes.items():
             release = sim.store.release(lane.writer[1]) if lane.writer else None
             allowed = 0 if release is None or release.id in self._aborted else release.weight_pct
-            if not able or release is None or sim.world.share_pct(name) <= allowed + NUDGE:
+            # Past a note a stop goes only with the word of the store.
+            asked = sim.world.store_up or not sim.world.router.noted(sim.world.app(name))
+            if not able or not asked or release is None or sim.world.share_pct(name) <= allowed + NUDGE:
                 lane.above_since_s = None
                 continue
             if lane.above_since_s is None:
@@ -334,7 +343,7 @@ class Oracles:
             if release is not None and release.phase in ENDED and entry.weight_pct != 0:
                 self.fail("I6", f"{release_id} has ended, and the chain still stands at {entry.weight_pct} %")
         for name, lane in self.lanes.items():
-            record = sim.world.router.record(sim.world.app(name).haproxy.backend)
+            record = sim.world.router.record(sim.world.route(name).backend)
             if record is not None and record.halts:
                 self.fail("I8-released", f"every kill is released, and {name} still carries {record.halts[0].text}")
             if not sim.store.active(name) and (trouble := self.end_trouble(name, lane.stable)) is not None:

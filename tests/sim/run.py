@@ -152,7 +152,7 @@ def _behind(sim: Simulation, release: Release, waiting: Waits) -> bool:
 
 
 def _held(sim: Simulation, release: Release) -> bool:
-    route = sim.world.router.record(release.app.haproxy.backend)
+    route = sim.world.router.record(sim.world.route(release.app.name).backend)
     pressed = bool(sim.oracles.pressed()) or bool(route is not None and route.halts)
     stuck = release.phase is Phase.PENDING or release.phase is Phase.HALTED
     return pressed and stuck and (release.halt is None or release.halt.by_kill)

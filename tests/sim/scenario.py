@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from analysis.model import AnalysisSpec, CounterQuery
-from controller.core.model import Application, CanaryPlan
+from controller.core.model import Application, CanaryPlan, Overload
 from controller.core.targets import HaproxyRoute, ProcessesTarget
+from tests.sim.cluster import cluster_route, in_cluster
 from tests.sim.faults import NO_FAULTS, RISE, Mix, draw_mix
 
 STABLE = "v1"
@@ -121,6 +122,8 @@ def draw(seed: int) -> Scenario:
     calm = rng.random() < 0.12
     names = ("shop",) if calm or rng.random() < 0.6 else ("shop", "toys")
     apps = tuple(_app(rng, name, calm) for name in names)
+    placed = random.Random(f"{seed}:placed")
+    apps = tuple(_placed(placed, plan) for plan in apps)
     if calm:
         return Scenario(str(seed), apps, (Event(2.0, "deploy", ("shop", "v2", "")),), calm=True, sql=seed % 200 == 7)
     events: list[Event] = []
@@ -130,6 +133,8 @@ def draw(seed: int) -> Scenario:
     events += _kills(rng, apps)
     events += _world(rng, apps)
     events += _late(random.Random(f"{seed}:late"), apps)
+    for plan in apps:
+        events += _held(placed, plan)
     events.sort(key=lambda event: (event.at_s, event.kind, event.args))
     return Scenario(str(seed), apps, tuple(events), draw_mix(rng), sql=seed % 200 == 7)
 
@@ -143,6 +148,38 @@ def _app(rng: random.Random, name: str, calm: bool) -> AppPlan:
     stable = STABLE if rng.random() < 0.95 or calm else None
     rate = rng.choice((150.0, 400.0)) if calm or rng.random() < 0.9 else 1.0
     return AppPlan(app, stable, (Version(STABLE), *versions), rate)
+
+
+def _placed(rng: random.Random, plan: AppPlan) -> AppPlan:
+    """Whether it is in a cluster, and what a rollback does when stable is too small."""
+    app = plan.app
+    if rng.random() < 0.35:
+        app = replace(app, router=cluster_route(app.name))
+    if rng.random() < 0.4:
+        overload = Overload(rng.choice((60, 100)), rng.choice((5.0, 15.0)))
+        app = replace(app, canary=replace(app.canary, overload=overload))
+        if rng.random() < 0.5:  # a good version is never taken back, and would meet none of it
+            bad = Version("v2", rng.choice((Health.ERRORS, Health.CATASTROPHIC)), app.canary.steps[0])
+            plan = replace(plan, versions=(plan.versions[0], bad, *plan.versions[2:]))
+    return replace(plan, app=app)
+
+
+def _held(rng: random.Random, plan: AppPlan) -> list[Event]:
+    """Notes of newer leaders on a route in a cluster, and a stable that lost instances for a while."""
+    events: list[Event] = []
+    name = plan.app.name
+    if in_cluster(plan) and rng.random() < 0.6:
+        at_s = rng.uniform(5, 80)
+        events.append(Event(at_s, "note", (name,)))
+        events.append(Event(at_s + rng.choice((4, 15, 40)), "note_over", (name,)))
+        if rng.random() < 0.4:
+            events.append(Event(at_s + rng.uniform(0, 5), "abort", (name,)))
+    if plan.app.canary.overload.wait_s and rng.random() < 0.9:
+        at_s = rng.uniform(4, 30)
+        events.append(Event(at_s, "stable_short", (name, rng.choice(("1", "2")), str(rng.choice((20, 120, 120))))))
+        if rng.random() < 0.25:
+            events.append(Event(at_s + rng.uniform(1, 40), "abort", (name,)))
+    return events
 
 
 def _version(rng: random.Random, name: str, steps: tuple[int, ...]) -> Version:

@@ -114,6 +114,7 @@ class Simulation:
             return self._land(node, name, effect, args)
         if self.depth >= DEPTH_MAX and fault.kind in (Kind.SLOW, Kind.SLOW_ANSWER, Kind.FREEZE):
             return self._land(node, name, effect, args)
+        node.look.troubled = True
         self.note("FAULT", self.counts.calls, node.name, name, fault.kind.value, fault.amount)
         return self._faulty(node, name, effect, args, fault)
 
@@ -124,6 +125,8 @@ class Simulation:
             case Kind.LOST:
                 self._land(node, name, effect, args)
                 node.look.fresh_route = ""  # a leader that got no answer has not read the route
+                if name == "workload.observe":
+                    node.look.stable_ready = node.look.canary_ready = -1
                 kind = Unknown if name in WRITES else Unavailable
                 return self._refuse(name, args, kind(f"the answer of {name} was lost"))
             case Kind.CRASH_BEFORE:
@@ -175,6 +178,7 @@ class Simulation:
             raise Crashed
         world = self.world
         if name.startswith("store.") and not world.store_up:
+            node.look.troubled = True
             raise Unavailable("the store cannot be reached")
         if name in STORE_WRITES and world.disk_full:
             raise Unavailable("the disk is full")
@@ -183,6 +187,7 @@ class Simulation:
             answer = effect()
         except PortError as error:
             self.note(node.name, name, type(error).__name__, error)
+            self.oracles.held.refused(node, name, args, error)
             raise
         finally:
             self.oracles.writing = None
@@ -260,6 +265,7 @@ class Simulation:
             pass
         except Fenced as fenced:
             self.note("FENCED", node.name, fenced)
+            self.oracles.held.stops_leading(node)
             self._retire(node)
         finally:
             del node.looks[depth:]

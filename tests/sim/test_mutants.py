@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.mutants.__main__ import judged
-from tests.sim.mutants.catalogue import MUTANTS, Mutant
+from tests.sim.mutants.catalogue import MUTANTS
 from tests.sim.mutants.hook import Patch, StaleMutant
+from tests.sim.mutants.planted import Mutant
 
 SEEDS = 300
 """Tried on each; docs/simulation.md says at which it was caught."""
-SHARP = (53, 63, 91, 136, 154, 215)
+SHARP = (53, 63, 91, 100, 136, 154, 215)
 """Seeds that were the first to catch a mutant, and late. They are tried before the others, which saves time alone."""
 
 

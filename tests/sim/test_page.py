@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.sim.faults import Kind
-from tests.sim.mutants.catalogue import MUTANTS, Mutant
+from tests.sim.mutants.catalogue import MUTANTS
+from tests.sim.mutants.planted import Mutant
 from tests.sim.test_seeds import MET, SEEDS
 from tests.tree import python, text_of
 

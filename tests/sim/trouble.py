@@ -70,6 +70,14 @@ def happen(sim: Simulation, event: Event) -> None:
         case "stable_sick" | "stable_sick_over":
             sim.oracles.disturbed(event.args[0])
             world.sicken(event.args[0], event.kind == "stable_sick")
+        case "stable_short":
+            name, count, for_s = event.args
+            sim.oracles.disturbed(name)
+            world.shorten(name, int(count), int(for_s))
+        case "note":
+            world.router.note(world.app(event.args[0]))
+        case "note_over":
+            world.router.unnote(world.app(event.args[0]), sim.oracles.led)
         case "incident":
             world.incidents.add(event.args[0])
         case "incident_over":
@@ -109,10 +117,10 @@ def _file_gone(sim: Simulation) -> None:
     sim.oracles.halt_file(False)
     for application in sim.world.apps:
         app = sim.world.app(application)
-        record = router.record(app.haproxy.backend)
+        record = router.record(sim.world.route(application).backend)
         if router.guard_up and record is not None:
             with contextlib.suppress(PortError):
-                router.unhalt(app, frozenset({HALT_FILE.id}), record.epoch)
+                router.unhalt(app, frozenset({HALT_FILE.id}), router.notes.get(application, record.epoch))
 
 
 def _restart_guard(sim: Simulation) -> None:
@@ -129,7 +137,7 @@ def _reload(sim: Simulation) -> None:
 
 def _drift(sim: Simulation, application: str, weight_pct: int) -> None:
     """Somebody sets the weights by hand, past the guard."""
-    proxy, route = sim.world.router.haproxy, sim.world.app(application).haproxy
+    proxy, route = sim.world.router.haproxy, sim.world.route(application)
     if proxy.up:
         sim.oracles.disturbed(application)
         for server, weight in ((route.stable_server, 100 - weight_pct), (route.canary_server, weight_pct)):
@@ -152,6 +160,8 @@ def everything_back(sim: Simulation) -> None:
     world.unconfirmed.clear()
     for application in world.apps:
         world.sicken(application, False)
+        world.lengthen(application)
+        world.router.unnote(world.app(application), sim.oracles.led)
     sim.tape.open = False
     if not sim.nodes:
         sim.restart_at_s = world.time_s

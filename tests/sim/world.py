@@ -11,13 +11,15 @@ from typing import Any
 
 from analysis.model import Role
 from controller.core.model import Application
-from controller.guard.model import ProxyTrouble, Route, Shown
+from controller.core.targets import HaproxyRoute
+from controller.guard.model import ProxyTrouble, Shown
 from controller.ports import Commit, Store, StoredApplication, Unavailable
 from controller.runtime.killfile import KillFile, _replay
 from gates.audit import Draft
 from gates.kill import KillState
-from tests.fakes.router import FakeRouter, MemoryHaproxy
+from tests.fakes.router import MemoryHaproxy
 from tests.fakes.workload import Behaviour, FakeWorkload
+from tests.sim.cluster import NotedRouter, behind
 from tests.sim.scenario import AppPlan, Health, Scenario, Version
 from tests.sim.traffic import Prometheus
 
@@ -61,17 +63,13 @@ class SimHaproxy(MemoryHaproxy):
         return said
 
 
-class SimRouter(FakeRouter):
+class SimRouter(NotedRouter):
     """The guard on the reporting proxy."""
 
     def __init__(self, clock: Callable[[], float], moved: Moved) -> None:
         super().__init__(clock)
         self.haproxy: SimHaproxy = SimHaproxy(moved)
         self.restart()
-
-    def record(self, backend: str) -> Route | None:
-        """What the guard itself holds of a route, for oracles only."""
-        return self._keeper._routes.get(backend)
 
     @property
     def busy(self) -> bool:
@@ -113,7 +111,7 @@ class World:
         self.incidents: set[str] = set()
         self.unconfirmed: set[str] = set()
         self.apps = {plan.app.name: plan for plan in scenario.apps}
-        self.backends = {plan.app.haproxy.backend: plan.app.name for plan in scenario.apps}
+        self.backends = {behind(plan.app).haproxy.backend: plan.app.name for plan in scenario.apps}
         self.router = SimRouter(lambda: self.time_s, moved)
         self.prometheus = Prometheus()
         self.kill_file = SimKillFile(lambda: self.disk_full)
@@ -147,15 +145,29 @@ class World:
         for one in workload.instances(application, Role.STABLE):
             workload.script(one.version, Behaviour(never_ready=True))
 
+    def shorten(self, application: str, count: int, for_s: int) -> None:
+        """Some instances of stable are gone, and nothing starts them again for a while."""
+        for one in self.workloads[application].instances(application, Role.STABLE)[:count]:
+            one.crashed, one.age, one.wait = True, 0, for_s
+
+    def lengthen(self, application: str) -> None:
+        """Whatever is gone may be started again."""
+        for one in self.workloads[application].instances(application, Role.STABLE):
+            one.wait = min(one.wait, 1)
+
     def step_clock(self, by_s: float) -> None:
         self.clock_offset_s += by_s
         self.forward_s += max(0.0, by_s)
 
     def share_pct(self, application: str) -> float:
-        return self.router.haproxy.share_pct(self.apps[application].app.haproxy.backend)
+        return self.router.haproxy.share_pct(self.route(application).backend)
 
     def app(self, application: str) -> Application:
         return self.apps[application].app
+
+    def route(self, application: str) -> HaproxyRoute:
+        """What carries the application's traffic here, whatever the controller takes it for."""
+        return behind(self.app(application)).haproxy
 
     def ready(self, application: str, role: Role) -> dict[str, int]:
         """How many instances of each version of a role can serve now."""

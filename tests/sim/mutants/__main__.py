@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.sim.mutants.catalogue import MUTANTS, Mutant
+from tests.sim.mutants.catalogue import MUTANTS
 from tests.sim.mutants.hook import ROOT, StaleMutant, plant
+from tests.sim.mutants.planted import Mutant
 
 SEEDS_MAX = 600
 """Seeds tried on one mutant before it counts as a survivor."""

@@ -5,9 +5,9 @@ Where two layers hold the same thing, removing one changes nothing that anybody 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from tests.sim.mutants.hook import Patch
+from tests.sim.mutants.held import HELD
+from tests.sim.mutants.planted import Mutant
+from tests.sim.mutants.planted import mutant as _mutant
 
 OBSERVE = "controller.observe"
 ACT = "controller.act"
@@ -19,19 +19,6 @@ DECIDE, EFFECTS, RULES = "controller.core.decide", "controller.core.effects", "c
 GUARD, KEEPER, CONVERGE = "controller.guard.core", "controller.guard.keeper", "controller.guard.converge"
 TALLY, JUDGING = "analysis.tally", "analysis.rules"
 STORE = "tests.fakes.store"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """``patches`` change one or more modules; ``why`` says what the bug is, in a few words."""
-
-    name: str
-    why: str
-    patches: tuple[Patch, ...]
-
-
-def _mutant(name: str, why: str, *patches: tuple[str, str, str]) -> Mutant:
-    return Mutant(name, why, tuple(Patch(*patch) for patch in patches))
 
 
 _CHECK_OFF = (CHECK, "        if not holds:\n", "        if False and not holds:\n")
@@ -353,4 +340,5 @@ MUTANTS: tuple[Mutant, ...] = (
         (ADVANCE, "    if seen.canary.unsized:\n", "    if False:\n"),
         (CHECK, " or not seen.canary.unsized", " or True"),
     ),
+    *HELD,
 )
