@@ -36,6 +36,7 @@ from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
 from controller.runtime.node import Node
 from controller.runtime.schedule import Job
+from controller.runtime.selftest import SelfTest, Stop
 from controller.settings import Settings
 from gates.audit import Draft
 
@@ -208,7 +209,8 @@ def build(settings: Settings, min_epoch: int = 0) -> RunningNode:
         if held.turn is not None:
             later.turn = held.turn
             beats.append(Job("turn", TURN_KEPT_S, later.keep_turn, own_thread=True))
-        node = Node(ports, epoch, switch, later.loop, directory, notifier, settings.workers, beats)
+        stop = Stop(switch, SelfTest(ports, settings.data_dir, directory.applications))
+        node = Node(ports, epoch, stop, later.loop, directory, notifier, settings.workers, beats)
         later.node = node
         if cluster is not None:
             later.resources = cluster.resources(node, ports, directory.applications, later.running)

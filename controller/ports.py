@@ -262,6 +262,9 @@ class Store(Protocol):
 
     def kills(self) -> KillState: ...
 
+    def rehearse_kill(self, engagement: Engagement) -> None:
+        """Write ``engagement``, read it back, and undo both. Raises what would keep a kill from being stored."""
+
     def audit(self, page: Page, wanted: AuditFilter = AuditFilter(), newest_first: bool = False) -> Sequence[Record]:
         """``page.after`` is a sequence number as text."""
 

@@ -14,7 +14,7 @@ VERSION = 1
 
 RecordType = Literal[
     "requested", "phase", "weight", "reason", "drift", "intent", "bypass", "superseded",
-    "kill_engaged", "kill_released",
+    "kill_engaged", "kill_released", "kill_self_test",
     "application_registered", "application_changed", "application_deleted", "application_abandoned", "template_changed",
     "token_created", "token_rotated", "token_revoked", "denied",
     "epoch_raised", "message_given_up", "taken_over",

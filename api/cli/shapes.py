@@ -190,10 +190,18 @@ class KillEngaged:
 
 
 @dataclass(frozen=True, slots=True)
+class KillSelfTest:
+    at: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class KillList:
     items: tuple[Kill, ...]
     readable: bool
     trouble: str
+    self_test: KillSelfTest | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class _Node(Collector):
             now_s = self._doors.clock.monotonic_s()
             if self._looked is None or now_s - self._looked[0] > SCRAPE_S:
                 asked = of_prometheus(self._doors.asked())
-                self._looked = (now_s, [*self._health(), *self._kills(), *asked, *self._stored()])
+                self._looked = (now_s, [*self._health(), *self._kills(), *self._self_test(), *asked, *self._stored()])
             return list(self._looked[1])
 
     def _health(self) -> Iterator[Metric]:
@@ -86,6 +86,14 @@ class _Node(Collector):
         state = self._doors.kills.state()
         yield _gauge("interlock_kills_engaged", "Engagements of the kill switch.", float(len(state.engaged)))
         yield _gauge("interlock_kills_readable", "1 while every source can be read.", float(state.readable))
+
+    def _self_test(self) -> Iterator[Metric]:
+        """Nothing before the first one: a self-test that never ran is found by its absence."""
+        tested = self._doors.self_test()
+        if tested is not None:
+            age_s = max(0.0, self._doors.clock.now_s() - tested.at_s)
+            yield _gauge("interlock_kill_self_test_ok", "1 while a kill would be effective.", float(tested.ok))
+            yield _gauge("interlock_kill_self_test_age_seconds", "Age of the newest self-test.", age_s)
 
     def _stored(self) -> Iterator[Metric]:
         try:

@@ -193,48 +193,6 @@ class ExplainView(_Answer):
     proof: ProofView | None = None
 
 
-class KillView(_Answer):
-    """One engagement of the kill switch. ``scope`` is fleet, environment:NAME, application:NAME or release:ID."""
-
-    id: str
-    verb: Literal["halt", "revert"]
-    scope: str
-    actor: str
-    at: str
-    reason: str
-
-
-class KillPathView(_Answer):
-    """``path`` is memory, file, store or route:APPLICATION."""
-
-    path: str
-    state: Literal["effective", "pending", "failed"]
-    text: str = ""
-
-
-class KillEngagedView(_Answer):
-    """``effective`` is true when it is durable somewhere and every covered route shows it."""
-
-    kill: KillView
-    effective: bool
-    paths: list[KillPathView]
-
-
-class KillListView(_Answer):
-    """What is engaged now. ``readable`` false means that a source cannot be read, which holds everything."""
-
-    items: list[KillView]
-    next: None = None
-    readable: bool
-    trouble: str
-
-
-class KillReleasedView(_Answer):
-    kill: KillView
-    released_by: str
-    text: str
-
-
 class RecordView(_Answer):
     """One audit record as it is chained. ``late``: the effect came first, because it waits for no disk."""
 

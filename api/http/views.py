@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.figures import numbers
 from analysis.model import JudgeState, MetricState
-from api.http import schemas
+from api.http import schemas, schemas_kill
 from api.http.tokens import state_of
 from api.http.views_analysis import calibration_view, learned_view, proof_view, trail_view
 from controller.core.effects import Ensure, effects
@@ -19,6 +19,8 @@ from controller.core.verdicts import said_of
 from controller.ports import StoredApplication, Token
 from controller.runtime.health import Health
 from controller.runtime.killswitch import Engaged
+from controller.runtime.lanes import PathAnswer
+from controller.runtime.selftest import SelfTested
 from controller.spec import application_document
 from gates.audit import ChainCheck, Record
 from gates.kill import Engagement, KillState
@@ -181,8 +183,8 @@ def explain_view(release: Release, now_s: float) -> schemas.ExplainView:
     )
 
 
-def kill_view(engagement: Engagement) -> schemas.KillView:
-    return schemas.KillView(
+def kill_view(engagement: Engagement) -> schemas_kill.KillView:
+    return schemas_kill.KillView(
         id=engagement.id,
         verb=engagement.verb.value,
         scope=str(engagement.scope),
@@ -192,19 +194,34 @@ def kill_view(engagement: Engagement) -> schemas.KillView:
     )
 
 
-def engaged_view(engaged: Engaged) -> schemas.KillEngagedView:
-    paths = [schemas.KillPathView(path=p.path, state=_path_state(p.state), text=p.text) for p in engaged.paths]
-    return schemas.KillEngagedView(kill=kill_view(engaged.engagement), effective=engaged.effective, paths=paths)
+def engaged_view(engaged: Engaged) -> schemas_kill.KillEngagedView:
+    paths = [path_view(path) for path in engaged.paths]
+    return schemas_kill.KillEngagedView(kill=kill_view(engaged.engagement), effective=engaged.effective, paths=paths)
 
 
 def _path_state(state: str) -> Any:
     return state
 
 
-def kills_view(state: KillState) -> schemas.KillListView:
+def path_view(path: PathAnswer) -> schemas_kill.KillPathView:
+    return schemas_kill.KillPathView(path=path.path, state=_path_state(path.state), text=path.text)
+
+
+def kills_view(state: KillState, tested: SelfTested | None) -> schemas_kill.KillListView:
     newest_first = sorted(state.engaged, key=lambda e: (-e.at_s, e.id))
-    return schemas.KillListView(
-        items=[kill_view(e) for e in newest_first], readable=state.readable, trouble=state.trouble
+    return schemas_kill.KillListView(
+        items=[kill_view(e) for e in newest_first],
+        readable=state.readable,
+        trouble=state.trouble,
+        self_test=self_test_view(tested) if tested is not None else None,
+    )
+
+
+def self_test_view(tested: SelfTested) -> schemas_kill.KillSelfTestView:
+    paths = [path_view(path) for path in tested.paths]
+    took_ms = round(1000 * tested.took_s, 1)
+    return schemas_kill.KillSelfTestView(
+        at=time_text(tested.at_s), ok=tested.ok, took_ms=took_ms, text=tested.text, paths=paths
     )
 
 

@@ -11,6 +11,7 @@ from controller.forecasts import Outlook
 from controller.ports import Clock, Store, StoredApplication
 from controller.runtime.health import Health
 from controller.runtime.killswitch import KillSwitch
+from controller.runtime.selftest import SelfTested
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,4 @@ class Doors:
     health: Callable[[], Health]
     outlook: Callable[[StoredApplication], Outlook]
     asked: Callable[[], tuple[GateStats, ...]]
+    self_test: Callable[[], SelfTested | None]

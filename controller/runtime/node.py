@@ -13,11 +13,11 @@ from controller.reconcile import Reconciler
 from controller.runtime.directory import Directory
 from controller.runtime.doors import Doors
 from controller.runtime.health import Health, Pulse
-from controller.runtime.killswitch import KillSwitch
 from controller.runtime.outbox import Notifier, Outbox
 from controller.runtime.queue import WorkQueue
 from controller.runtime.resting import Resting
 from controller.runtime.schedule import Job, Schedule
+from controller.runtime.selftest import PERIOD_S, Stop
 
 SWEEP_S, REST_S, OUTBOX_S, KILL_SYNC_S, PRUNE_S = 1.0, 3.0, 1.0, 5.0, 3600.0
 KEEP_ANSWERS_S = 86_400.0
@@ -34,15 +34,15 @@ class Node:
         self,
         ports: Ports,
         epoch: int,
-        switch: KillSwitch,
+        stop: Stop,
         reconciler: Reconciler,
         directory: Directory,
         notifier: Notifier,
         workers: int,
         more_jobs: Sequence[Job] = (),
     ) -> None:
-        self._ports, self._epoch, self._switch = ports, epoch, switch
-        self._reconciler, self._directory = reconciler, directory
+        self._ports, self._epoch, self._switch = ports, epoch, stop.switch
+        self._reconciler, self._directory, self._self_test = reconciler, directory, stop.self_test
         self._leading, self._remedy = True, ""
         self._locks: dict[str, threading.Lock] = {}
         self._resting = Resting()
@@ -51,7 +51,7 @@ class Node:
         jobs = (*self._jobs(), *more_jobs)
         self._pulse = Pulse(ports.clock, {job.name: max(30.0, 3 * job.period_s) for job in jobs})
         self._schedule = Schedule(jobs, self._pulse, ports.log)
-        switch.wakes(self._queue.urge)
+        stop.switch.wakes(self._queue.urge)
         commands = Commands(
             ports,
             self._queue.urge,
@@ -63,12 +63,13 @@ class Node:
         )
         self.doors = Doors(
             commands,
-            switch,
+            stop.switch,
             ports.store,
             ports.clock,
             self.health,
             lambda stored: outlook_of(ports, stored),
             ports.metrics.stats,
+            stop.self_test.last,
         )
 
     def start(self) -> None:
@@ -96,6 +97,7 @@ class Node:
             Job("rest", REST_S, self._sweep_rest),
             Job("outbox", OUTBOX_S, self._outbox.drain, own_thread=True),
             Job("kill_sync", KILL_SYNC_S, self._switch.sync, own_thread=True),
+            Job("kill_self_test", PERIOD_S, self._self_test.run, own_thread=True, at_once=True),
             Job("prune", PRUNE_S, lambda: self._ports.store.prune(self._ports.clock.now_s() - KEEP_ANSWERS_S)),
         )
 

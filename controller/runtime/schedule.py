@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,14 @@ from controller.runtime.health import Pulse
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``own_thread`` keeps a job that must not wait, such as the sweep, away from slow ones."""
+    """``own_thread`` keeps a job that must not wait, such as the sweep, away from slow ones. ``at_once``: also when the
+    schedule starts, and not only after the first period."""
 
     name: str
     period_s: float
     run: Callable[[], object]
     own_thread: bool = False
+    at_once: bool = False
 
 
 class Schedule:
@@ -33,17 +36,18 @@ class Schedule:
             # A heartbeat that comes late still beats once; the defaults would drop it without a word.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
+        self._first: list[threading.Thread] = []
         for job in jobs:
-            self._scheduler.add_job(
-                _wrapped(job, pulse, log),
-                "interval",
-                seconds=job.period_s,
-                id=job.name,
-                executor=job.name if job.own_thread else "default",
-            )
+            beat, executor = _wrapped(job, pulse, log), job.name if job.own_thread else "default"
+            self._scheduler.add_job(beat, "interval", seconds=job.period_s, id=job.name, executor=executor)
+            if job.at_once:
+                # Not as a job that runs once: APScheduler's thread dies when it is stopped while it removes one.
+                self._first.append(threading.Thread(target=beat, name=f"first-{job.name}", daemon=True))
 
     def start(self) -> None:
         self._scheduler.start()
+        for thread in self._first:
+            thread.start()
 
     def stop(self) -> None:
         """Also when it never started, so that a start that failed can be cleaned up after."""

@@ -26,6 +26,7 @@ from controller.runtime.doors import Doors
 from controller.runtime.health import Beat, Health
 from controller.runtime.killfile import KillFile
 from controller.runtime.killswitch import KillSwitch
+from controller.runtime.selftest import SelfTested
 from controller.settings import HttpSettings
 from tests.fakes.clock import ManualClock
 from tests.fakes.metrics import FakeMetrics
@@ -110,6 +111,7 @@ class Stage:
         )
         workload = FakeWorkload()
         self.metrics, self.asked = FakeMetrics(), tuple[GateStats, ...]()
+        self.tested: SelfTested | None = None
         ports = Ports(
             self.store, self.router, lambda _app: workload, self.metrics, self.kills.state, self.clock, self.log
         )
@@ -122,6 +124,7 @@ class Stage:
             lambda: self.health,
             lambda stored: outlook_of(ports, stored),
             lambda: self.asked,
+            lambda: self.tested,
         )
         self.app: FastAPI = build_app(self.doors, self.settings, self.log)
         self.client = AppClient(self.app)

@@ -246,6 +246,22 @@ def test_kill_status_and_unkill() -> None:
     assert stub.bodies("POST", "/v1/kill-switch/k-1/release") == [{"reason": "mended"}]
 
 
+@pytest.mark.parametrize(
+    ("tested", "shown"),
+    [
+        (None, "the self-test has not run yet"),
+        (
+            {"at": "2026-11-21T11:58:00Z", "ok": True, "text": "memory, file in 3 ms"},
+            "✓ self-test passed at 2026-11-21",
+        ),
+        ({"at": "2026-11-21T11:58:00Z", "ok": False, "text": "file: full"}, "✗ self-test FAILED at 2026-11-21"),
+    ],
+)
+def test_kill_status_shows_the_newest_self_test(tested: dict[str, object] | None, shown: str) -> None:
+    listed = {"items": [], "readable": True, "trouble": "", "self_test": tested}
+    assert shown in Terminal(StubController().on("GET", "/v1/kill-switch", ok(listed))).run("kill-status").stdout
+
+
 def test_status_shows_an_engaged_kill_first_and_the_releases_below() -> None:
     stub = StubController().on("GET", "/v1/kill-switch", ok({"items": [KILL], "readable": True, "trouble": ""}))
     stub.on("GET", "/v1/releases", page(release_json(), rolled_back(id="shop-1"), more="shop-1"))

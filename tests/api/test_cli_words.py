@@ -16,7 +16,7 @@ from api.cli.card import LOG_COLUMNS, card, change_key, log_line
 from api.cli.outcome import outcome_of
 from api.cli.output import Output
 from api.cli.words import clean, cut, moment, parse_duration_s, share, stamp
-from api.http import schemas
+from api.http import schemas, schemas_kill
 from tests.api.cli_stub import START_S, release_json, rolled_back, succeeded
 
 
@@ -94,11 +94,11 @@ PAIRS = [
     (shapes.Action, schemas.ActionView),
     (shapes.Explanation, schemas.ExplainView),
     (shapes.Application, schemas.ApplicationView),
-    (shapes.Kill, schemas.KillView),
-    (shapes.KillPath, schemas.KillPathView),
-    (shapes.KillEngaged, schemas.KillEngagedView),
-    (shapes.KillList, schemas.KillListView),
-    (shapes.KillReleased, schemas.KillReleasedView),
+    (shapes.Kill, schemas_kill.KillView),
+    (shapes.KillPath, schemas_kill.KillPathView),
+    (shapes.KillEngaged, schemas_kill.KillEngagedView),
+    (shapes.KillList, schemas_kill.KillListView),
+    (shapes.KillReleased, schemas_kill.KillReleasedView),
     (shapes.Record, schemas.RecordView),
     (shapes.AuditCheck, schemas.AuditCheckView),
     (shapes.Token, schemas.TokenView),

@@ -12,6 +12,8 @@ import pytest
 
 from controller.core.model import Mark
 from controller.ports import AuditFilter, Page, RouteWrite, Unavailable
+from controller.runtime.lanes import PathAnswer
+from controller.runtime.selftest import SelfTested
 from gates.kill import KillAnswerKind, Target, answer
 from tests.api.http_stage import Stage, a_document
 
@@ -123,7 +125,18 @@ def test_what_is_engaged_is_listed_newest_first(stage: Stage) -> None:
     stage.clock.advance(10)
     second = stage.call("POST", PATH, json={"scope": "fleet"}).json()["kill"]
     listed = stage.call("GET", PATH, "viewer").json()
-    assert listed == {"items": [second, first], "next": None, "readable": True, "trouble": ""}
+    assert listed == {"items": [second, first], "next": None, "readable": True, "trouble": "", "self_test": None}
+
+
+def test_the_newest_self_test_is_listed_with_what_failed(stage: Stage) -> None:
+    paths = (PathAnswer("memory", "effective"), PathAnswer("route:shop", "failed", "the guard is away"))
+    stage.tested = SelfTested(stage.clock.now_s(), 0.0123, paths)
+    shown = stage.call("GET", PATH, "viewer").json()["self_test"]
+    assert (shown["ok"], shown["took_ms"], shown["text"]) == (False, 12.3, "route:shop: the guard is away")
+    assert [(path["path"], path["state"]) for path in shown["paths"]] == [
+        ("memory", "effective"),
+        ("route:shop", "failed"),
+    ]
 
 
 def test_a_switch_that_cannot_be_read_says_so(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.core.model import Phase
 from controller.ports import Commit, Page
 from controller.runtime.health import Beat
+from controller.runtime.selftest import SelfTested
 from gates.audit import TYPES, Draft
 from tests.api.http_stage import HEALTHY, Stage
 
@@ -66,6 +67,14 @@ def test_a_parked_release_is_counted_but_the_node_serves_on(stage: Stage) -> Non
     answer = stage.call("GET", "/readyz", "")
     assert (answer.status_code, answer.json()["parked"]) == (200, 1)
     assert samples(stage)["interlock_parked_releases{}"] == 1
+
+
+def test_the_self_test_of_the_switch_is_told_with_its_age_and_missing_before_the_first(stage: Stage) -> None:
+    assert not any("self_test" in name for name in samples(stage))
+    stage.clock.advance(10)
+    stage.tested = SelfTested(stage.clock.now_s() - 90, 0.01, ())
+    found = samples(stage)
+    assert (found["interlock_kill_self_test_ok{}"], found["interlock_kill_self_test_age_seconds{}"]) == (1, 90)
 
 
 def test_how_late_the_looks_at_releases_are_is_told(stage: Stage) -> None:

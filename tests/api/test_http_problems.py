@@ -23,6 +23,10 @@ MODULES = (commands, forecasts, registering, versions, wishes)
 FIELDS = {"type", "title", "status", "detail", "instance", "code", "facts", "errors"}
 
 
+MODULES = (commands, forecasts, registering, versions, wishes)
+"""Where commands are rejected."""
+
+
 def problem(answer: Response, status: int, code: str) -> dict[str, Any]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     body: dict[str, Any] = answer.json()

@@ -133,6 +133,11 @@ class MemoryStore:
         with self._lock:
             return union([KillState(tuple(self._kills.values()), self._kill_releases)])
 
+    def rehearse_kill(self, engagement: Engagement) -> None:
+        with self._lock:
+            self._open()
+            self._check_kill(engagement)
+
     def audit(self, page: Page, wanted: AuditFilter = EVERY_RECORD, newest_first: bool = False) -> Sequence[Record]:
         self._open()
         limit = checked_limit(page)

@@ -67,6 +67,14 @@ def happen(sim: Simulation, event: Event) -> None:
             _crash(sim)
         case "rival":
             sim.start_node()
+        case _:
+            _to_one(sim, event)
+
+
+def _to_one(sim: Simulation, event: Event) -> None:
+    """What happens to one application, which is its first argument."""
+    world = sim.world
+    match event.kind:
         case "stable_sick" | "stable_sick_over":
             sim.oracles.disturbed(event.args[0])
             world.sicken(event.args[0], event.kind == "stable_sick")

@@ -12,7 +12,7 @@ from api.cli.exits import Exit
 from api.cli.options import REASON, argument, flag, option
 from api.cli.output import Output
 from api.cli.session import Session, Usage, at
-from api.cli.shapes import KillEngaged, KillList, KillReleased, read
+from api.cli.shapes import KillEngaged, KillList, KillReleased, KillSelfTest, read
 from api.cli.words import moment
 from api.client import Unreachable
 from gates.kill import ScopeKind, parse_scope
@@ -102,6 +102,15 @@ def _show(out: Output, engaged: KillEngaged) -> None:
     out.note(f"it stays until: interlock unkill {engaged.kill.id} --reason TEXT")
 
 
+def _show_self_test(out: Output, tested: KillSelfTest | None) -> None:
+    if tested is None:
+        out.line("  the self-test has not run yet; it does within a minute of the start", "yellow")
+    elif tested.ok:
+        out.line(f"  {out.tick} self-test passed at {moment(tested.at)}: {tested.text}", "green")
+    else:
+        out.line(f"  {out.cross} self-test FAILED at {moment(tested.at)}: {tested.text}", "bold red")
+
+
 def kill_status(session: Session) -> Exit:
     """Show what is stopped, since when and by whom. Ends with 1 when the switch itself cannot be read."""
     data = session.get(at("kill-switch")).data
@@ -114,6 +123,8 @@ def kill_status(session: Session) -> Exit:
         out.table(("kill", "verb", "scope", "by", "since", "reason"), rows, ["red"] * len(rows))
     elif kills.readable:
         out.line(f"{out.tick} no kill is engaged", "green")
+    if not out.as_json:
+        _show_self_test(out, kills.self_test)
     if not kills.readable:
         out.note(f"a source cannot be read, so everything toward a canary is held: {kills.trouble}", "bold red")
     return Exit.DONE if kills.readable else Exit.FAILED

@@ -14,7 +14,7 @@ from api.http.let_go import halted_under, let_go
 from api.http.once import Reply, json_response
 from api.http.permissions import Action, Reach, within_application
 from api.http.requests import KillReleaseRequest, KillRequest
-from api.http.schemas import KillEngagedView, KillListView, KillPathView, KillReleasedView
+from api.http.schemas_kill import KillEngagedView, KillListView, KillPathView, KillReleasedView
 from api.http.views import engaged_view, kill_view, kills_view
 from controller.ports import Page, PortError
 from gates.kill import Engagement, Scope, ScopeKind, Verb, parse_scope
@@ -45,7 +45,7 @@ async def engage(request: Request, body: KillRequest) -> Response:
 @router.get("", response_model=KillListView)
 def engaged_now(context: ContextOf, caller: Reader) -> object:
     """What is engaged now, newest first; a kill that only a route remembers is among it within seconds of the start."""
-    return kills_view(context.doors.kills.state())
+    return kills_view(context.doors.kills.state(), context.doors.self_test())
 
 
 @router.post("/{kill_id}/release", response_model=KillReleasedView)

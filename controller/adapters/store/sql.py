@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Delete, bindparam, delete, select, tuple_, update
@@ -18,7 +19,7 @@ from controller.adapters.store.schema import answered, outbox
 from controller.core.model import Phase, Release
 from controller.ports import Answered, AuditFilter, Commit, OutboxRow, Page, StoredApplication, Token
 from gates.audit import ChainCheck, Record
-from gates.kill import KillState
+from gates.kill import Engagement, KillState
 
 EVERY_RECORD = AuditFilter()
 
@@ -48,6 +49,10 @@ _OLD_MESSAGES = (
     select(outbox.c.id).where(outbox.c.done.is_(True), outbox.c.created_at_s < bindparam("before")).limit(PRUNE_ROWS)
 )
 _FORGET_MESSAGES = delete(outbox).where(outbox.c.id.in_(_OLD_MESSAGES))
+
+
+class _Rehearsed(Exception):
+    """Ends a transaction that is meant to leave nothing behind."""
 
 
 def _unreported(_: Corrupt) -> None:
@@ -130,6 +135,12 @@ class SqlStore:
     def applications(self, page: Page) -> Sequence[StoredApplication]:
         with self._connections.read() as connection:
             return reads.list_applications(connection, self._codecs, self._held, page)
+
+    def rehearse_kill(self, engagement: Engagement) -> None:
+        row = writes.kill_row(self._codecs, engagement)
+        with suppress(_Rehearsed), self._connections.write() as transaction:
+            writes.rehearse_kill(transaction, row)
+            raise _Rehearsed
 
     def kills(self) -> KillState:
         with self._connections.read() as connection:

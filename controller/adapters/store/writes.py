@@ -29,7 +29,7 @@ from controller.adapters.store.schema import (
 from controller.adapters.store.transaction import DuplicateKey, Transaction
 from controller.core.model import Release
 from controller.core.moves import ENDED
-from controller.ports import Answered, Commit, Conflict, Fenced, Message, Refused, StoredApplication, Token
+from controller.ports import Answered, Commit, Conflict, Fenced, Message, Refused, StoredApplication, Token, Unavailable
 from gates.audit import Draft, Record, link
 from gates.kill import Engagement
 
@@ -67,6 +67,7 @@ _NEW_ANSWER = insert_new(answered)
 _RECORD = insert(audit)
 _PUT_TOKEN = upsert(tokens)
 _RELEASE_EXISTS = select(releases.c.id).where(releases.c.id == bindparam("key"))
+_KILL_TEXT = select(kills.c.body).where(kills.c.id == bindparam("key"))
 _KILL_WAS_RELEASED = select(kill_releases.c.id).where(kill_releases.c.id == bindparam("key"))
 
 
@@ -89,7 +90,7 @@ def rows(codecs: Codecs, commit: Commit) -> Rows:
         swapped=_release_row(codecs, commit.release) if commit.release else None,
         created=_release_row(codecs, commit.create) if commit.create else None,
         application=_application_row(codecs, commit.application) if commit.application else None,
-        kill=_kill_row(codecs, commit.engage) if commit.engage else None,
+        kill=kill_row(codecs, commit.engage) if commit.engage else None,
         messages=[_message_row(codecs, message, created_at_s) for message in commit.messages],
         drafts=[settled(draft) for draft in commit.records],
     )
@@ -184,6 +185,14 @@ def _engage(transaction: Transaction, row: RowValues) -> None:
         raise Conflict(f"kill {row['id']} is engaged already")
 
 
+def rehearse_kill(transaction: Transaction, row: RowValues) -> None:
+    """Engage it and read it back. Raises Unavailable when another text comes back; the caller undoes it."""
+    _engage(transaction, row)
+    found = [tuple(one) for one in transaction.rows(_KILL_TEXT, {"key": row["id"]})]
+    if found != [(row["body"],)]:
+        raise Unavailable("the store does not give back the kill that it was given")
+
+
 def _answer(transaction: Transaction, answer: Answered) -> None:
     row = {column.name: getattr(answer, column.name) for column in answered.columns}
     if transaction.run(_NEW_ANSWER, row) != 1:
@@ -228,7 +237,7 @@ def _application_row(codecs: Codecs, application: StoredApplication) -> RowValue
     }
 
 
-def _kill_row(codecs: Codecs, engagement: Engagement) -> RowValues:
+def kill_row(codecs: Codecs, engagement: Engagement) -> RowValues:
     return {
         "id": engagement.id,
         "format": FORMAT,

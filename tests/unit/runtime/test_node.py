@@ -16,6 +16,7 @@ from controller.core.model import Phase
 from controller.ports import Commit, Message, Refused, Store, Unavailable
 from controller.runtime.directory import Directory
 from controller.runtime.node import REST, Node
+from controller.runtime.selftest import SelfTest, Stop
 from controller.wishes import Submission
 from gates.kill import Verb, parse_scope
 from tests.unit.behaviour.world import NEW, OLD, World
@@ -41,7 +42,10 @@ class Stage:
 
 def node_of(world: World, receiver: Receiver) -> Node:
     directory = Directory(cast(Store, world.store), world.loop.last_seen)
-    return Node(world.ports, world.epoch, world.switch, world.loop, directory, receiver, workers=2)
+    ports = world.ports
+    self_test = SelfTest(ports, world.kill_file._path.parent, directory.applications)
+    stop = Stop(world.switch, self_test)
+    return Node(ports, world.epoch, stop, world.loop, directory, receiver, workers=2)
 
 
 @pytest.fixture
@@ -143,7 +147,7 @@ def test_the_release_of_a_kill_wakes_what_it_covered_and_nothing_else(stage: Sta
 
 def test_health_names_every_heartbeat(stage: Stage) -> None:
     health = stage.node.health()
-    assert [beat.name for beat in health.beats] == ["sweep", "rest", "outbox", "kill_sync", "prune"]
+    assert [beat.name for beat in health.beats] == ["sweep", "rest", "outbox", "kill_sync", "kill_self_test", "prune"]
     assert (health.healthy, health.epoch) == (True, stage.world.epoch)
 
 

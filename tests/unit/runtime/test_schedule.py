@@ -64,3 +64,10 @@ def test_a_job_that_hangs_does_not_hold_up_one_with_its_own_thread() -> None:
         beats.wait(5)
         leave.set()
     assert all(beat.failures == 0 for beat in pulse.beats())
+
+
+def test_a_job_that_cannot_wait_for_its_first_period_runs_at_once() -> None:
+    beats = Beats()
+    job = Job("first", 3600.0, beats, own_thread=True, at_once=True)
+    with beating(Pulse(ManualClock(), {"first": 1.0}), job):
+        beats.wait(1)
