@@ -11,7 +11,10 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from analysis.model import AnalysisSpec, CounterQuery
+from controller.adapters.store.database import Limits
+from controller.adapters.store.location import no_password, turn_on
 from controller.adapters.store.sql import SqlStore
+from controller.adapters.store.turn import Turn
 from controller.core.model import Application, CanaryPlan, Phase, Reason, Release
 from controller.core.targets import HaproxyRoute, ProcessesTarget
 from controller.ports import Answered, Commit, Message, Page, Store, StoredApplication, Token
@@ -75,6 +78,32 @@ def postgres_url(postgres: Server) -> Iterator[str]:
     postgres.sql(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C.UTF-8'")
     yield postgres.url(name)
     postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+IMPATIENT = Limits(busy_s=0.3, statement_s=0.6, readers=2)
+
+
+@pytest.fixture
+def here(postgres_url: str) -> Iterator[SqlStore]:
+    """A store on PostgreSQL that waits for nothing long."""
+    made = SqlStore.open(postgres_url, IMPATIENT)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def turn(postgres_url: str) -> Iterator[Turn]:
+    made = turn_on(postgres_url, no_password)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other(postgres_url: str) -> Iterator[Turn]:
+    """The turn of another controller on the same store."""
+    made = turn_on(postgres_url, no_password)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -6,30 +6,24 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
+from threading import Barrier
 
 import pytest
 from sqlalchemy import bindparam, text, update
 
-from controller.adapters.store.database import Limits
 from controller.adapters.store.errors import NotAStore, SchemaTooNew, SchemaTooOld
 from controller.adapters.store.schema import anchor
 from controller.adapters.store.sql import SqlStore
 from controller.ports import Commit, Conflict, Fenced, Page, PortError, Refused, Unavailable, Unknown
-from tests.contract.conftest import ON_POSTGRES, a_draft, a_release, assert_empty, everything, stored
+from tests.contract.conftest import IMPATIENT, ON_POSTGRES, a_draft, a_release, assert_empty, everything, stored
 from tests.contract.postgres_stage import Server, programs, running
 
 pytestmark = [*ON_POSTGRES, pytest.mark.skipif(programs() is None, reason="left out, see the end of the run")]
 
 SECRET = "s3cr3t-Pa55"
-IMPATIENT = Limits(busy_s=0.3, statement_s=0.6, readers=2)
-
-
-@pytest.fixture
-def here(postgres_url: str) -> Iterator[SqlStore]:
-    made = SqlStore.open(postgres_url, IMPATIENT)
-    yield made
-    made.close()
 
 
 def name_of(url: str) -> str:
@@ -53,18 +47,55 @@ def at_commit(server: Server, url: str, what: str) -> None:
 
 
 def test_two_controllers_chain_without_a_gap_and_the_older_is_fenced(here: SqlStore, postgres_url: str) -> None:
-    other = SqlStore.open(postgres_url)
-    old = here.lead("old", 1.0)
-    here.commit(Commit((a_draft("1"),), epoch=old))
-    new = other.lead("new", 2.0)
-    with pytest.raises(Fenced, match="epoch 1 is over"):
-        here.commit(everything(old))
-    assert_nothing_more(other, 1)
-    other.commit(Commit((a_draft("2"),), epoch=new))
-    here.commit(Commit((a_draft("3"),)))
-    assert [record.draft.text for record in other.audit(Page())] == ["1", "2", "3"]
-    assert here.verify_audit().records == 3
-    other.close()
+    with closing(SqlStore.open(postgres_url)) as other:
+        old = here.lead("old", 1.0)
+        here.commit(Commit((a_draft("1"),), epoch=old))
+        new = other.lead("new", 2.0)
+        with pytest.raises(Fenced, match="epoch 1 is over"):
+            here.commit(everything(old))
+        assert_nothing_more(other, 1)
+        other.commit(Commit((a_draft("2"),), epoch=new))
+        here.commit(Commit((a_draft("3"),)))
+        assert [record.draft.text for record in other.audit(Page())] == ["1", "2", "3"]
+        assert here.verify_audit().records == 3
+
+
+def test_two_controllers_that_write_at_once_leave_one_chain_and_exactly_one_wins_each_swap(postgres_url: str) -> None:
+    stores = [SqlStore.open(postgres_url), SqlStore.open(postgres_url)]
+    with closing(stores[0]), closing(stores[1]):
+        stores[0].commit(Commit(create=a_release()))
+        for revision in range(1, 13):
+            gate = Barrier(len(stores), timeout=10)
+
+            def swap(store: SqlStore, revision: int = revision, gate: Barrier = gate) -> str:
+                gate.wait()
+                try:
+                    drafts = tuple(a_draft(str(number)) for number in range(3))
+                    store.commit(Commit(drafts, release=replace(a_release(), revision=revision)))
+                except Conflict:
+                    return "Conflict"
+                return "done"
+
+            with ThreadPoolExecutor(2) as pool:
+                assert sorted(pool.map(swap, stores)) == ["Conflict", "done"]
+        check = stores[0].verify_audit()
+        assert (check.ok, check.records) == (True, 36)
+
+
+def test_two_controllers_that_write_at_once_about_different_things_leave_one_chain(postgres_url: str) -> None:
+    stores = [SqlStore.open(postgres_url), SqlStore.open(postgres_url)]
+    gate = Barrier(len(stores), timeout=10)
+
+    def write(store: SqlStore) -> None:
+        gate.wait()
+        for number in range(40):
+            store.commit(Commit((a_draft(str(number)), a_draft("again"))))
+
+    with closing(stores[0]), closing(stores[1]):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, stores))
+        check = stores[0].verify_audit()
+        assert (check.ok, check.records) == (True, 160)
 
 
 def assert_nothing_more(store: SqlStore, records: int) -> None:

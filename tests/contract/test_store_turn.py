@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from controller.adapters.store.location import turn_on
+from controller.adapters.store.location import no_password, turn_on
 from controller.adapters.store.turn import Turn
 from controller.main import DataDirectoryBusy, _Later, build, migrate_store, opened_store
 from controller.ports import Commit, Fenced, Refused, Unavailable
@@ -33,24 +32,6 @@ SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'adv
 SESSIONS += "(SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
-def none() -> None:
-    return None
-
-
-@pytest.fixture
-def turn(postgres_url: str) -> Iterator[Turn]:
-    made = turn_on(postgres_url, none)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def other(postgres_url: str) -> Iterator[Turn]:
-    made = turn_on(postgres_url, none)
-    yield made
-    made.close()
-
-
 def name_of(url: str) -> str:
     return url.split("/")[3].split("?")[0]
 
@@ -70,7 +51,7 @@ def test_a_second_controller_is_refused_until_the_first_lets_go(turn: Turn, othe
 
 def test_another_database_of_the_same_server_has_a_turn_of_its_own(turn: Turn, postgres: Server) -> None:
     turn.take(0.0)
-    beside = turn_on(postgres.url(), none)
+    beside = turn_on(postgres.url(), no_password)
     beside.take(0.0)
     beside.close()
 
@@ -109,7 +90,7 @@ def test_a_turn_that_another_took_meanwhile_is_not_taken_back(
 
 def test_without_a_server_the_turn_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No such file or directory"):
-        turn_on(f"postgresql://boss@/shop?host={tmp_path}", none).take(0.0)
+        turn_on(f"postgresql://boss@/shop?host={tmp_path}", no_password).take(0.0)
 
 
 def test_one_controller_builds_on_a_store_and_a_second_with_its_own_data_directory_is_refused(

@@ -24,7 +24,7 @@ class Limits:
 
     busy_s: float = 5.0
     readers: int = 16
-    statement_s: float = 8.0
+    statement_s: float = 5.0
     max_pages: int | None = None
 
 

@@ -21,6 +21,12 @@ CONNECT_S = 3
 READERS_MAX = 8
 """Of one process: a server has 100 connections in all unless its owner said more."""
 
+SILENT_S = 1.0
+"""On top of a statement's own time-out: after that the server is silent, not slow."""
+
+LOCK_SHARE = 0.8
+"""Of a statement's time-out: what waits for a lock is told so, and not that it was slow."""
+
 IDLE_IN_TRANSACTION_S = 5.0
 """How long a process that was stopped in the middle of a commit keeps all others from writing."""
 
@@ -158,9 +164,13 @@ class Postgres:
             tcp_user_timeout=int(limits.statement_s * 1000),
             autocommit=True,
         )
-        made.wait_s = limits.statement_s + 2.0
-        made.execute(_settings(limits, read_only))
-        made.autocommit = not read_only
+        try:
+            made.wait_s = limits.statement_s + SILENT_S
+            made.execute(_settings(limits, read_only))
+            made.autocommit = not read_only
+        except BaseException:
+            made.close()
+            raise
         return made
 
     def _engine(self, read_only: bool = False, **pool: Any) -> Engine:
@@ -195,7 +205,7 @@ def _settings(limits: Limits, read_only: bool) -> str:
     """Sent in one go. The server's own keepalives end a session, and the lock that it holds, when its host is gone."""
     settings = {
         "statement_timeout": int(limits.statement_s * 1000),
-        "lock_timeout": int(limits.busy_s * 1000),
+        "lock_timeout": int(min(limits.busy_s, LOCK_SHARE * limits.statement_s) * 1000),
         "idle_in_transaction_session_timeout": int(IDLE_IN_TRANSACTION_S * 1000),
         "default_transaction_read_only": "on" if read_only else "off",
         "tcp_keepalives_idle": 10,

@@ -4,7 +4,7 @@ store, not this lock, is what keeps an older leader from committing."""
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psycopg
@@ -52,16 +52,20 @@ class Turn:
 
     def _taken(self) -> bool:
         self._drop()
-        try:
-            session = self._database.connect()
-            row = session.execute(_TAKE).fetchone()
-        except psycopg.Error as error:
-            raise Unavailable(f"the store {self._database.name}: {self._database.meaning(error)}") from error
-        if row is None or not row[0]:
-            session.close()
-            return False
-        with self._lock:
-            self._session = session
+        with ExitStack() as closing_it:
+            try:
+                session = self._database.connect()
+                closing_it.callback(session.close)
+                row = session.execute(_TAKE).fetchone()
+            except psycopg.Error as error:
+                raise Unavailable(f"the store {self._database.name}: {self._database.meaning(error)}") from error
+            if row is None or not row[0]:
+                return False
+            with self._lock:
+                if self._closed.is_set():
+                    return False
+                self._session = session
+            closing_it.pop_all()
         return True
 
     def _answers(self, session: psycopg.Connection[Any]) -> bool:
