@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from analysis.advance import absorb, learned
+from analysis.baseline import compared
 from analysis.figures import Figures, figures, numbers_of
 from analysis.gauges import gauge_problems
 from analysis.model import AnalysisSpec, Calibration, Inconclusive, Judgement, JudgeState, Readings, Verdict
@@ -25,25 +27,32 @@ def next_step(state: JudgeState, now_s: float) -> JudgeState:
 
 
 def judge(
-    spec: AnalysisSpec, state: JudgeState, readings: Readings, now_s: float, weight_pct: float | None = None
+    spec: AnalysisSpec,
+    state: JudgeState,
+    readings: Readings,
+    now_s: float,
+    weight_pct: float | None = None,
+    baseline: Set[str] | None = None,
 ) -> tuple[JudgeState, Verdict]:
     """The state after ``readings`` and what it says.
 
     ``weight_pct`` is the canary's share of the requests while both roles stand; None while they change. It lets lost
-    requests be noticed.
+    requests be noticed. ``baseline`` are the names of the instances that stand for stable, as far as they have samples;
+    None, or none with samples: all of stable does.
     """
     if state.failed:
         return state, _latched(figures(spec, state), state)
     if state.read_at_s is None:
         state = learned(spec, state, readings)
     state = _not_ahead(state, now_s)
-    gathered = gather(spec, state, readings)
+    gathered = gather(spec, state, readings, baseline=baseline or frozenset())
     after = absorb(spec, state, readings, gathered, now_s, weight_pct)
     problems = (*_problems(spec, gathered), *gauge_problems(spec, readings))
     shown = figures(spec, after)
     after = replace(after, trail=with_point(after.trail, now_s, shown))
     view = View(spec, after, problems, shown, now_s)
     answer = next(answer for rule in RULES if (answer := rule(view)) is not None)
+    answer = replace(answer, text=answer.text + compared(baseline, gathered.baseline))
     if answer.judgement in (Judgement.FAIL, Judgement.TRIP):
         tripped = answer.judgement is Judgement.TRIP
         after = replace(after, failed=answer.text, failed_code=answer.code, tripped=tripped)

@@ -82,7 +82,7 @@ def _classic_histograms(parsed: Iterable[tuple[Any, Sequence[Series]]]) -> Itera
     for item, own in parsed:
         labels = item["metric"]
         if "le" in labels and "values" in item:
-            found.setdefault(frozenset((name, labels[name]) for name in labels if name != "le"), []).extend(own)
+            found.setdefault(frozenset({**labels, "le": ""}.items()), []).extend(own)
     return [sorted(buckets, key=_order_of_bounds) for buckets in found.values()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from operator import gt
 
 from analysis.samples import Outcome, Point, Series
 
@@ -74,12 +75,16 @@ def check_cumulative(buckets: Iterable[Series]) -> None:
 
     Samples of different times are not compared.
     """
-    for lower, upper in itertools.pairwise(buckets):
-        counts = {point.at_s: point.value for point in upper.points}
-        for at_s, value in [(point.at_s, point.value) for point in lower.points]:
-            if value > counts.get(at_s, value) + ROUNDING * max(1.0, value):
-                text = f"its buckets are not cumulative: more requests up to {lower.le:g} than up to {upper.le:g}"
-                raise Odd(Outcome.UNREADABLE, f"{text}; repair what exports them")
+    read = [(one.le, [point.at_s for point in one.points], [point.value for point in one.points]) for one in buckets]
+    for (low, low_s, lower), (high, high_s, upper) in itertools.pairwise(read):
+        if low_s != high_s:
+            shared = dict(zip(high_s, upper, strict=True))
+            upper = [shared.get(at_s, value) for at_s, value in zip(low_s, lower, strict=True)]
+        if not any(map(gt, lower, upper)):
+            continue
+        if any(below > above + ROUNDING * max(1.0, below) for below, above in zip(lower, upper, strict=True)):
+            text = f"its buckets are not cumulative: more requests up to {low:g} than up to {high:g}"
+            raise Odd(Outcome.UNREADABLE, f"{text}; repair what exports them")
 
 
 def bound_of(text: object) -> float | None:

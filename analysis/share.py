@@ -27,6 +27,8 @@ def with_share(
     if weight_pct <= 0 or before is None or before.block_at_s is None or gain.problems:
         return share
     begun_s = before.block_at_s
+    beside = gain.beside + (share.beside if share.beside_from_s == begun_s else 0.0)
+    share = replace(share, beside=beside, beside_from_s=begun_s)
     block = added(before.block, gain.tally)
     if begun_s < max(share.since_s, state.started_at_s + traffic.warmup_s):
         return share
@@ -34,6 +36,7 @@ def with_share(
         return share
     least = traffic.min_share * weight_pct / 100
     stake = stake_of(bool(share.logs), share.cash, now_s - begun_s)
+    block = replace(block, stable_total=block.stable_total + beside)
     gained = [log_share(block, least, part, traffic.dispersion) for part in SHARE_GRID]
     logs = grown(share.logs, tempered(gained, block_cap(spec.alpha_evidence)), stake)
     return replace(share, logs=logs, cash=share.cash - stake)

@@ -173,12 +173,17 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class ShareState:
-    """Evidence that the canary completes far fewer requests than its weight; ``since_s`` is when the weight was set."""
+    """Evidence that the canary completes far fewer requests than its weight; ``since_s`` is when the weight was set.
+
+    ``beside`` are the requests of stable outside its baseline, in the block that began at ``beside_from_s``.
+    """
 
     weight_pct: float | None = None
     since_s: float = 0.0
     logs: tuple[float, ...] = ()
     cash: float = 1.0
+    beside: float = 0.0
+    beside_from_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

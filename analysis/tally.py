@@ -7,12 +7,15 @@ series are gone does not stop the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
 from analysis.buckets import Layout, broken, difference, layout_of, per_bucket, unusable
 from analysis.counters import Gain, MarkKey, first_seen, gains_of, kept
+from analysis.gained import Gathered as Gathered
+from analysis.gained import MetricGain as MetricGain
+from analysis.gained import Problem as Problem
 from analysis.histogram import slo_bound
 from analysis.model import AnalysisSpec, CounterQuery, JudgeState, LatencyQuery, Query
 from analysis.pods import PodGain, buckets_by_pod, rates_by_pod, tell_apart
@@ -21,45 +24,6 @@ from analysis.state import SeriesMark, Tally
 
 ROLES = (Role.STABLE, Role.CANARY)
 _ABSENT = frozenset({Outcome.NO_SERIES, Outcome.STALE})
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a metric cannot be judged now. ``missing`` is set when that role's series are missing; ``passed`` when the
-    samples are given up and counting goes on after them."""
-
-    code: str
-    text: str
-    missing: Role | None = None
-    passed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MetricGain:
-    """What one metric gained since the last pass; a latency also per bucket up to each of ``upto``, by role."""
-
-    name: str
-    tally: Tally
-    problems: tuple[Problem, ...] = ()
-    upto: tuple[float, ...] = ()
-    canary: tuple[float, ...] = ()
-    stable: tuple[float, ...] = ()
-    canary_pods: tuple[PodGain, ...] = ()
-    stable_pods: tuple[PodGain, ...] = ()
-
-    @property
-    def stable_missing(self) -> bool:
-        return any(problem.missing is Role.STABLE for problem in self.problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    gains: tuple[MetricGain, ...]
-    marks: tuple[SeriesMark, ...]
-    fresh_at_s: float | None
-    interval_s: float | None = None
-    shares_pods: bool = False
-    """Both roles are reported by the same pods, so these are the pods of something in front of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +36,7 @@ class _Side:
     problem: Problem | None = None
     counts: tuple[float, ...] = ()
     pods: tuple[PodGain, ...] = ()
+    beside: float = 0.0
 
 
 @dataclass
@@ -80,6 +45,7 @@ class _Context:
     state: JudgeState
     readings: Readings
     until_s: float = math.inf
+    baseline: Set[str] = frozenset()
 
     @cached_property
     def answers(self) -> Mapping[tuple[str, Role], Reading]:
@@ -119,6 +85,17 @@ class _Context:
         """Whether the series of both roles name the pods that served, and not, say, the proxy in front of both."""
         return tell_apart(self.pods[Role.CANARY], self.pods[Role.STABLE])
 
+    @cached_property
+    def compared(self) -> Set[str]:
+        """The baseline's instances as far as they have samples; none: all of stable is compared with."""
+        return self.baseline & self.pods[Role.STABLE]
+
+    def standing(self, gains: list[Gain], role: Role) -> list[Gain]:
+        """What stands for the role in the comparison. Every series is counted on, so that either may be left again."""
+        if role is Role.CANARY or not self.compared:
+            return gains
+        return [gain for gain in gains if gain.series.pod in self.compared]
+
     def warm(self, gains: list[Gain], query: LatencyQuery) -> list[Gain]:
         """Without those of canary pods that were started during the release a moment ago: a new pod is slow."""
         if not self.tells_pods:
@@ -148,9 +125,15 @@ def needed(query: Query) -> tuple[str, ...]:
     return query.total if isinstance(query, CounterQuery) else query.buckets
 
 
-def gather(spec: AnalysisSpec, state: JudgeState, readings: Readings, until_s: float = math.inf) -> Gathered:
+def gather(
+    spec: AnalysisSpec,
+    state: JudgeState,
+    readings: Readings,
+    until_s: float = math.inf,
+    baseline: Set[str] = frozenset(),
+) -> Gathered:
     """Count every metric of the spec, of samples up to ``until_s``. The order of the answers does not matter."""
-    context = _Context(spec, state, readings, until_s)
+    context = _Context(spec, state, readings, until_s, baseline)
     interval_s = context.interval_s(needed(spec.queries[0])) or state.interval_s
     gains: list[MetricGain] = []
     used: list[Gain] = []
@@ -160,7 +143,7 @@ def gather(spec: AnalysisSpec, state: JudgeState, readings: Readings, until_s: f
         used += behind
     marks = kept(context.marks, used, readings.at_s)
     shared = context.pods[Role.CANARY] & context.pods[Role.STABLE]
-    return Gathered(tuple(gains), marks, _newest(context), interval_s, bool(shared - {""}))
+    return Gathered(tuple(gains), marks, _newest(context), interval_s, bool(shared - {""}), len(context.compared))
 
 
 def _metric(context: _Context, query: Query, interval_s: float | None) -> tuple[MetricGain, list[Gain]]:
@@ -178,7 +161,7 @@ def _metric(context: _Context, query: Query, interval_s: float | None) -> tuple[
         return MetricGain(query.name, Tally(), problems), [*stable.gains, *canary.gains] if passed else []
     tally = Tally(canary.total, canary.bad, stable.total, stable.bad)
     counts = (canary.counts, stable.counts, canary.pods, stable.pods)
-    gain = MetricGain(query.name, tally, problems, bounds, *counts)
+    gain = MetricGain(query.name, tally, problems, bounds, *counts, stable.beside)
     return gain, [*stable.gains, *canary.gains]
 
 
@@ -227,7 +210,8 @@ def _counter_side(context: _Context, query: CounterQuery, role: Role, until_s: f
     total = context.gained(query.name, query.total, role, until_s)
     bad = context.gained(query.name, query.bad, role, until_s)
     pods = rates_by_pod(total, bad) if context.tells_pods else ()
-    return _Side(_sum(total), _sum(bad), [*total, *bad], pods=pods)
+    mine, failed = context.standing(total, role), context.standing(bad, role)
+    return _Side(_sum(mine), _sum(failed), [*total, *bad], pods=pods, beside=_sum(total) - _sum(mine))
 
 
 def _bad_is_lost(context: _Context, query: CounterQuery, only_bad: Iterable[str], role: Role) -> Problem | None:
@@ -273,13 +257,18 @@ def _latency_side(
         return _Side(problem=Problem("no_bucket", trouble))
     gains = context.gained(query.name, query.buckets, role, until_s)
     grown_up = gains if role is Role.STABLE else context.warm(gains, query)
-    counts = per_bucket(grown_up, bounds, query.unit_s)
+    counts = per_bucket(context.standing(grown_up, role), bounds, query.unit_s)
     if counts is None:
         return _Side(gains=gains, problem=Problem(*broken(query, role, layout), passed=True))
     limit = slo_bound(bounds, query.slow_s) or 0.0
     slow = math.fsum([count for bound, count in zip(bounds, counts, strict=True) if bound > limit])
     pods = buckets_by_pod(grown_up, bounds, query.unit_s) if context.tells_pods else ()
-    return _Side(math.fsum(counts), slow, gains, counts=counts, pods=pods)
+    beside = _above_all(gains, query) - math.fsum(counts) if context.compared and role is Role.STABLE else 0.0
+    return _Side(math.fsum(counts), slow, gains, counts=counts, pods=pods, beside=beside)
+
+
+def _above_all(gains: Iterable[Gain], query: LatencyQuery) -> float:
+    return _sum(gain for gain in gains if gain.series.le == math.inf and gain.series.floor is None)
 
 
 def _sum(gains: Iterable[Gain]) -> float:

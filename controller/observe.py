@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from analysis.baseline import unseen
 from analysis.model import Calibration, Readings, Role
 from analysis.planning import start_note, steps_of
 from controller.core.model import Application, Observation, Phase, Release, RoleState, RouteState
@@ -60,7 +61,9 @@ def see_the_rest(ports: Ports, release: Release, first: Observation, predecessor
     seen = replace(first, stable=stable, canary=canary, readings=readings, predecessor=predecessor)
     if _starts(release, seen):
         seen = replace(
-            seen, start_trouble=_metrics_trouble(ports, release), start_route_trouble=_route_trouble(ports, release)
+            seen,
+            start_trouble=_metrics_trouble(ports, release, seen),
+            start_route_trouble=_route_trouble(ports, release),
         )
         if release.judge is None and seen.start_trouble is None and seen.start_route_trouble is None:
             calibration = troubles.read("calibration", lambda: _calibration(ports, release, seen))
@@ -155,8 +158,13 @@ def _starts(release: Release, seen: Observation) -> bool:
     return starts and ready
 
 
-def _metrics_trouble(ports: Ports, release: Release) -> str | None:
-    return ports.metrics.check(release.app.analysis, versions_of(release), release.app.name, ports.clock.now_s())
+def _metrics_trouble(ports: Ports, release: Release, seen: Observation) -> str | None:
+    spec, name, now_s = release.app.analysis, release.app.name, ports.clock.now_s()
+    trouble = ports.metrics.check(spec, versions_of(release), name, now_s)
+    found = seen.canary.baseline if seen.canary is not None else None
+    if trouble is not None or found is None or release.stable is None:
+        return trouble
+    return unseen(spec, ports.metrics.look(spec, release.stable, name, now_s), {pod for pod, _ in found.ready})
 
 
 def _route_trouble(ports: Ports, release: Release) -> str | None:

@@ -124,6 +124,7 @@ def _plan(block: CanaryBlock) -> CanaryPlan:
         lease_s=block.lease,
         poll_s=block.poll,
         overload=Overload(block.overload.stable_ready, block.overload.wait),
+        baseline=block.baseline,
     )
 
 
@@ -217,6 +218,7 @@ def _plan_document(plan: CanaryPlan) -> dict[str, Any]:
         "lease": duration(plan.lease_s),
         "poll": duration(plan.poll_s),
         "overload": {"stableReady": plan.overload.ready_pct, "wait": duration(plan.overload.wait_s)},
+        "baseline": plan.baseline,
     }
 
 

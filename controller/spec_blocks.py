@@ -186,6 +186,7 @@ class CanaryBlock(Block):
     lease: Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=3_600)] = 120.0
     poll: Annotated[float, BeforeValidator(parse_duration), Field(ge=0.05, le=300)] = 5.0
     overload: OverloadBlock = OverloadBlock()
+    baseline: bool = False
 
     @model_validator(mode="after")
     def _plan(self) -> CanaryBlock:
@@ -233,6 +234,11 @@ class ApplicationBlock(Block):
             raise ValueError(
                 "target.kubernetes needs gatewayApi, istio, ingressNginx, traefik or replicas as its router; "
                 "target.processes and target.external need haproxy"
+            )
+        if self.canary.baseline and (self.target.kubernetes is None or self.router.replicas is not None):
+            raise ValueError(
+                "canary.baseline needs target.kubernetes and a router that splits the traffic by weights: behind "
+                "HAProxy and with replicas the canary is compared with all of stable; remove it"
             )
         if self.target.kubernetes is None and self.trigger == "deployment":
             raise ValueError("trigger: deployment needs target.kubernetes")

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from analysis.judge import new_state, next_step
 from analysis.model import Inconclusive
+from controller.core.beside import baseline_trouble
 from controller.core.explain import counted
 from controller.core.model import IntentKind, Phase, Reason, Release
 from controller.core.scene import INCONCLUSIVE, Scene, at_last_step, go_on, hold, past_horizon, to
@@ -72,8 +73,11 @@ def rule_prepare(scene: Scene) -> Release | None:
 
 
 def _unfit(scene: Scene) -> Reason | None:
-    """What the checks before a first weight found, of the route and of the metrics."""
+    """What the checks before a first weight found, of the baseline, of the route and of the metrics."""
     seen = scene.seen
+    trouble = baseline_trouble(scene.release, seen)
+    if trouble is not None:
+        return Reason("baseline_not_ready", trouble)
     if seen.start_route_trouble is not None:
         return Reason("route_check", f"the route cannot carry a weight: {seen.start_route_trouble}")
     if seen.start_trouble is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from analysis.judge import judge
 from analysis.model import Verdict
+from controller.core.beside import baseline_of
 from controller.core.check import check
 from controller.core.model import Observation, Phase, Release
 from controller.core.moves import ENDED
@@ -48,7 +49,8 @@ def _assess(release: Release, seen: Observation, now_s: float) -> tuple[Release,
         return release, None
     # While stable rolls, the roles' shares of the requests say nothing about the weight.
     share_pct = float(release.weight_pct) if _stands(release, seen) else None
-    state, verdict = judge(release.app.analysis, release.judge, seen.readings, now_s, share_pct)
+    baseline = baseline_of(release, seen, now_s)
+    state, verdict = judge(release.app.analysis, release.judge, seen.readings, now_s, share_pct, baseline)
     return replace(release, judge=state), verdict
 
 

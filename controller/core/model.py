@@ -60,6 +60,8 @@ class CanaryPlan:
     lease_s: float = 120.0
     poll_s: float = 5.0
     overload: Overload = Overload()
+    baseline: bool = False
+    """Whether the canary is compared with instances of stable that were started together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,18 @@ class RouteState:
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """Instances of the stable version that were started together with the canary, and take a part of stable's traffic.
+
+    ``ready`` are the names of those that are ready, each with when it was started.
+    """
+
+    wanted: int
+    ready: tuple[tuple[str, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RoleState:
     """The instances of one role: how many are wanted, and how many of each version run and are ready.
 
@@ -210,6 +224,7 @@ class RoleState:
     whoever runs the instances says that they are not all as they should be yet. ``full`` is how many carried all of the
     traffic when the release began, where something else may have taken some away since. ``unsized`` is what kept the
     canary from getting the instances that its share needs, so that ``wanted`` says too little; empty when nothing did.
+    ``baseline`` is the canary's, where it has one.
     """
 
     wanted: int
@@ -220,6 +235,7 @@ class RoleState:
     settling: bool = False
     full: int = 0
     unsized: str = ""
+    baseline: Baseline | None = None
 
     def missing(self, ready_pct: int) -> int:
         """How many more have to be ready until ``ready_pct`` of those that carry everything are."""

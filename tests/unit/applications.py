@@ -206,9 +206,10 @@ def applications(draw: st.DrawFn) -> Application:
     environment = draw(names.filter(lambda name: name != "prod"))
     if draw(st.integers(0, 3)) == 0:
         cluster = draw(clusters())
-        return Application(
-            draw(names), environment, cluster, draw(cluster_routes(cluster)), draw(plans()), draw(specs())
-        )
+        route, plan = draw(cluster_routes(cluster)), draw(plans())
+        by_weights = route.objects[0].kind is not RouteKind.ENDPOINT_SLICE
+        plan = replace(plan, baseline=by_weights and draw(st.booleans()))
+        return Application(draw(names), environment, cluster, route, plan, draw(specs()))
     target = draw(processes | external)
     pools = (None, None) if isinstance(target, ExternalTarget) else draw(st.sampled_from(((None, None), ("p1", "p2"))))
     return Application(

@@ -215,6 +215,8 @@ def test_each_router_of_a_cluster_names_its_objects(router: Any, objects: tuple[
         (plan(lease="12s", poll="1s"), "canary", "at least 12 s and 2 times poll (14 s)"),
         (plan(lease="2h"), "canary.lease", "3600"),
         (plan(min_bake="5m"), "canary.min_bake", "no such field"),
+        (plan(baseline="yes"), "canary.baseline", "boolean"),
+        (plan(baseline=True), "", "canary.baseline needs target.kubernetes"),
         (a_document(metrics={"preset": "generic"}), "metrics.prometheus", "missing"),
         (a_document(metrics={"prometheus": "http://127.0.0.1:9090"}), "", "nothing counts failed requests"),
         (a_document(analysis={"alpha": 2}), "analysis.alpha", "0.2"),
@@ -311,7 +313,7 @@ def test_any_bytes_give_a_clear_refusal(raw: bytes) -> None:
 
 KNOWN_FIELDS = {
     Application: 6,
-    CanaryPlan: 10,
+    CanaryPlan: 11,
     Overload: 2,
     HaproxyRoute: 6,
     ProcessesTarget: 10,

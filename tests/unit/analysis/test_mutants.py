@@ -81,7 +81,7 @@ MUTANTS = {
         "test_tally.py",
     ),
     "a histogram that is not cumulative is read": (
-        Patch("analysis.shapes", "if value > counts.get(at_s, value) + ROUNDING * max(1.0, value):", "if False:"),
+        Patch("analysis.shapes", "        if not any(map(gt, lower, upper)):\n", "        if True:\n"),
         "test_read.py",
     ),
     "some evidence of harm passes at the horizon": (
@@ -115,6 +115,34 @@ MUTANTS = {
     "the invariants let an end without proof pass on any verdict": (
         Patch("controller.core.check", "    return allowed and clear and at_last", "    return allowed and at_last"),
         "../core/test_unproven.py",
+    ),
+    "the canary is compared with all of stable though it has a baseline": (
+        Patch("analysis.tally", "        if role is Role.CANARY or not self.compared:\n", "        if True:\n"),
+        "test_baseline.py",
+    ),
+    "a baseline without samples stands for stable": (
+        Patch("analysis.tally", "return self.baseline & self.pods[Role.STABLE]", "return self.baseline"),
+        "test_baseline.py",
+    ),
+    "requests outside the baseline are lost to the share": (
+        Patch("analysis.share", "stable_total=block.stable_total + beside)", "stable_total=block.stable_total)"),
+        "test_baseline.py",
+    ),
+    "a first weight without its baseline": (
+        Patch("controller.core.beside", "    if ready >= wanted:\n", "    if True:\n"),
+        "../core/test_beside.py",
+    ),
+    "a baseline's young instance stands for stable": (
+        Patch("controller.core.beside", "max(begun_s, warm_s)", "now_s"),
+        "../core/test_beside.py",
+    ),
+    "the old version is served beside the new one after a promotion": (
+        Patch("controller.adapters.kube.workload.baseline", "if sight.promotion is not None:", "if False:"),
+        "../../kube/test_workload_baseline.py",
+    ),
+    "a baseline that nobody owns stays for ever": (
+        Patch("controller.adapters.kube.workload.baseline", '"ownerReferences": [owner_reference(canary)],', ""),
+        "../../kube/test_workload_baseline.py",
     ),
     "a gap of the last hour lets a release start": (
         Patch("analysis.preflight", "trouble = _gap(query, looks) or", "trouble = None or"),

@@ -97,6 +97,7 @@ class Fleet:
         self.pods = {Role.CANARY: [f"c{n}" for n in range(canary)], Role.STABLE: [f"s{n}" for n in range(8)]}
         self.failing: dict[str, float] = {}
         self.slow: dict[str, bool] = {}
+        self.baseline: frozenset[str] | None = None
         for _ in range(30):
             self._serve(Role.STABLE)
             self._scrape()
@@ -126,7 +127,7 @@ class Fleet:
         return verdict
 
     def verdict(self) -> Verdict:
-        self.state, verdict = judge(SPEC, self.state, self.read(), self.now_s, 10.0)
+        self.state, verdict = judge(SPEC, self.state, self.read(), self.now_s, 10.0, self.baseline)
         return verdict
 
     def read(self) -> Readings:

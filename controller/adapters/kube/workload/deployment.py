@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from analysis.model import Role
@@ -12,6 +13,7 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.lists import SharedLists
 from controller.adapters.kube.workload.adopting import Adopting
 from controller.adapters.kube.workload.asking import Asking
+from controller.adapters.kube.workload.baseline import BaselineMoves, baseline_state
 from controller.adapters.kube.workload.canary_moves import CanaryMoves
 from controller.adapters.kube.workload.copies import Copies
 from controller.adapters.kube.workload.giving_back import GivingBack
@@ -52,6 +54,7 @@ class DeploymentWorkload:
         templates, services, copies = Templates(api), Services(api, lists), Copies(api)
         self._stable_moves = StableMoves(api, lists, templates, copies)
         self._canary_moves = CanaryMoves(api, lists, templates, services, copies)
+        self._baseline_moves = BaselineMoves(api, lists, templates, services)
         self._adopting = Adopting(api, clock)
         self._asking = Asking(self._reader, services, resolve_image)
         self._giving_back = GivingBack(api, self._canary_moves, templates, services, copies)
@@ -60,6 +63,7 @@ class DeploymentWorkload:
         self._troubles: dict[tuple[str, Role], str] = {}
         self._unsized: dict[str, str] = {}
         self._sized: dict[str, int] = {}
+        self._beside: dict[str, str] = {}
 
     def resolve(self, app: Application, version: str) -> str:
         return self._asking.resolve(app, version)
@@ -76,7 +80,11 @@ class DeploymentWorkload:
         with self._lock:
             stable, canary = (self._troubles.get((app.name, role), "") for role in (Role.STABLE, Role.CANARY))
             unsized, asked = self._unsized.get(app.name, NOT_ASKED), self._sized.get(app.name, 0)
-        return stable_state(sight, stable), canary_state(sight, canary, unsized, asked)
+            beside = self._beside.get(app.name, "")
+        seen = canary_state(sight, canary, unsized, asked)
+        if app.canary.baseline:
+            seen = replace(seen, baseline=baseline_state(sight, beside))
+        return stable_state(sight, stable), seen
 
     def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         if role is Role.CANARY and version is None and self._known_gone(app):
@@ -106,7 +114,7 @@ class DeploymentWorkload:
         self._reader.forget(app.name)
         self._adopting.forget(app)
         with self._lock:
-            for kept in (self._checked_s, self._unsized, self._sized):
+            for kept in (self._checked_s, self._unsized, self._sized, self._beside):
                 kept.pop(app.name, None)
             for role in Role:
                 self._troubles.pop((app.name, role), None)
@@ -144,6 +152,21 @@ class DeploymentWorkload:
         with self._lock:
             self._checked_s.setdefault(app.name, self._clock.monotonic_s())
             self._unsized[app.name], self._sized[app.name] = "", replicas
+        if app.canary.baseline:
+            self._ensure_baseline(app, epoch)
+
+    def _ensure_baseline(self, app: Application, epoch: int) -> None:
+        """After the canary: its trouble keeps no weight from the canary but the first one."""
+        try:
+            self._twice(app, lambda sight: self._baseline_moves.toward(sight, epoch))
+        except (Conflict, Fenced):
+            raise
+        except PortError as error:
+            with self._lock:
+                self._beside[app.name] = str(error)
+            raise
+        with self._lock:
+            self._beside.pop(app.name, None)
 
     def _remove_canary(self, app: Application, epoch: int) -> None:
         with self._lock:

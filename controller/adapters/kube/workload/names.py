@@ -9,7 +9,7 @@ MANAGED_BY, MANAGER = "app.kubernetes.io/managed-by", "interlock"
 MADE = f"{MANAGED_BY}={MANAGER}"
 """Selects what is ours, whatever the application: the scope of a watch over all canaries."""
 
-APPLICATION, ROLE, CANARY_ROLE = f"{PREFIX}application", f"{PREFIX}role", "canary"
+APPLICATION, ROLE, CANARY_ROLE, BASELINE_ROLE = f"{PREFIX}application", f"{PREFIX}role", "canary", "baseline"
 
 EPOCH = f"{PREFIX}epoch"
 VERSION = f"{PREFIX}version"
@@ -32,15 +32,24 @@ ON_STABLE = (EPOCH, PROMOTED, PROMOTION)
 RAISED = f"{PREFIX}raised"
 """On the canary's Deployment: stable's replicas were raised once for the way back."""
 
+BESIDE = f"{PREFIX}beside"
+"""On a baseline's Deployment: the uid of the canary's Deployment that it was made for."""
+
 COPY_OF = f"{PREFIX}copy-of"
 HASH_LABEL = "pod-template-hash"
 
 OBJECT_NAME_MAX = 253
+LABEL_MAX = 63
+BASELINE_SUFFIX = "-baseline"
 
 
 def our_labels(application: str) -> dict[str, str]:
     """On every object of ours, and on the canary's pods."""
     return {MANAGED_BY: MANAGER, APPLICATION: application, ROLE: CANARY_ROLE}
+
+
+def baseline_name(deployment: str) -> str:
+    return f"{deployment[: LABEL_MAX - len(BASELINE_SUFFIX)]}{BASELINE_SUFFIX}"
 
 
 def canary_selector(application: str) -> dict[str, str]:

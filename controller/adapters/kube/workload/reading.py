@@ -9,7 +9,7 @@ from controller.adapters.kube.api import KubeApi
 from controller.adapters.kube.errors import Missing
 from controller.adapters.kube.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind, Raw
 from controller.adapters.kube.workload import selectors
-from controller.adapters.kube.workload.names import canary_selector, selector_text
+from controller.adapters.kube.workload.names import baseline_name, canary_selector, selector_text
 from controller.adapters.kube.workload.seen import Deployed, PodSeen, ReplicaSetSeen, deployed, pod, replica_set
 from controller.adapters.kube.workload.sight import Sight
 from controller.core.model import Application
@@ -85,9 +85,11 @@ class Reader:
         target = target_of(app)
         guarded = self._deployment(target.namespace, target.deployment)
         canary = self._deployment(target.namespace, target.canary_name)
+        name = baseline_name(target.deployment)
+        baseline = self._deployment(target.namespace, name) if app.canary.baseline and canary is not None else None
         with self._lock:
             asked = self._asked.get(app.name)
-        return Sight(app.name, target, guarded, canary, asked=asked)
+        return Sight(app.name, target, guarded, canary, asked=asked, baseline=baseline)
 
     def _deployment(self, namespace: str, name: str) -> Deployed | None:
         try:

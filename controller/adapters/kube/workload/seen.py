@@ -98,6 +98,8 @@ class PodSeen:
     leaving: bool
     counts: bool
     trouble: Trouble | None
+    name: str = ""
+    started_s: float = 0.0
 
 
 KEPT_FIELDS = ("strategy", "minReadySeconds", "progressDeadlineSeconds")
@@ -169,7 +171,17 @@ def pod(raw: Raw, now_s: float) -> PodSeen:
         leaving=leaving,
         counts=not ended and not (leaving and _told_to_end_s(meta, now_s) > STOPPING_S_MAX),
         trouble=None if leaving else notes.of_pod(raw),
+        name=str(meta.get("name", "")),
+        started_s=_made_s(meta, now_s),
     )
+
+
+def _made_s(meta: Raw, now_s: float) -> float:
+    """When it was made; now, which is the latest that it can be, where that cannot be read."""
+    try:
+        return datetime.fromisoformat(str(meta["creationTimestamp"])).timestamp()
+    except (KeyError, ValueError):
+        return now_s
 
 
 def _told_to_end_s(meta: Raw, now_s: float) -> float:

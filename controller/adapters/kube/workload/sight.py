@@ -28,6 +28,7 @@ class Sight:
     replica_sets: tuple[ReplicaSetSeen, ...] = ()
     pods: tuple[PodSeen, ...] = ()
     asked: str | None = None
+    baseline: Deployed | None = None
 
     @property
     def by_template(self) -> bool:
@@ -181,7 +182,8 @@ def stable_state(sight: Sight, trouble: str = "") -> RoleState:
         note=joined(told(troubles), _fewer(sight, sum(one.ready for one in pods)), _paused(sight), trouble)
         or guarded.behind,
         foreign=foreign_version(sight),
-        settling=not guarded.rolled_out,
+        # A baseline that is still there would serve stable's old version beside the new one.
+        settling=not guarded.rolled_out or (sight.promotion is not None and sight.baseline is not None),
         full=records.stable.replicas if (records := sight.records) is not None and records.stable.autoscaled else 0,
     )
 
