@@ -11,6 +11,7 @@ from tests.sim.mutants.hook import ROOT, Patch
 from tests.unit.analysis.test_mutants import DRIVER, FAILED_S, SEEN
 
 HOME = "controller.registering"
+TESTS = ("tests/unit/test_leaving_behind.py", "tests/unit/test_leaving_others.py")
 MUTANTS = {
     "nothing is given back": Patch(
         HOME, "        try:\n            give_back(self._ports, left)\n", "        try:\n            pass\n"
@@ -51,7 +52,7 @@ def test_a_planted_bug_is_seen(bug: str) -> None:
     patch = MUTANTS[bug]
     patch.applied(patch.path.read_text())
     told = subprocess.run(
-        [sys.executable, "-c", DRIVER, patch.module, patch.old, patch.new, "tests/unit/test_leaving_behind.py"],
+        [sys.executable, "-c", DRIVER, patch.module, patch.old, patch.new, *TESTS],
         cwd=ROOT, capture_output=True, text=True, timeout=FAILED_S, check=False,
     )  # fmt: skip
     assert told.returncode == SEEN, told.stdout[-2000:] + told.stderr[-2000:]
