@@ -82,6 +82,7 @@ WELL = {
     f"interlock_kill_self_test_age_seconds{{{LABELS}}}": "60x600",
     f"interlock_kills_readable{{{LABELS}}}": "1x600",
     f'interlock_beat_age_seconds{{{LABELS},beat="prune"}}': "3000x600",
+    f'interlock_beat_age_seconds{{{LABELS},beat="kill_self_test"}}': "60x600",
     f'interlock_http_requests_total{{{LABELS},status="503",route="/readyz"}}': "0+60x600",
 }
 FILLED = {
