@@ -282,7 +282,9 @@ ASKS: dict[str, tuple[Ask, ...]] = {
         Ask("person", route("HTTPRoute", "new", 20, None, canary="next"), None, KILLED),
         Ask("person", route("HTTPRoute", "new", 20, None, canary="books"), None),
         Ask("controller", route("HTTPRoute", "new", 20, None, canary="next"), None),
-        Ask("person", route("HTTPRoute", "noted", 10, note(5), canary="next"), NOTED),
+        Ask("person", route("HTTPRoute", "noted", 10, note(5), canary="next"), NOTED, KILLED),
+        Ask("person", route("HTTPRoute", "noted", 4, note(5), canary="next"), NOTED),
+        Ask("person", None, NOTED),
     ),
     "killed-deployments": (
         Ask("person", deployed("till", "shop", image="new"), TILL, KILLED),

@@ -110,9 +110,9 @@ NAMED = {"routes/next": True}
 STOPPED, BEGINS = "may fall and must not rise", "may begin to send to a canary"
 
 
-def names(stage: Stage, canaries: Raw = NAMED) -> None:
+def names(stage: Stage, canaries: Raw = NAMED, scopes: tuple[str, ...] = ()) -> None:
     """The kill names these canaries, and the API server has heard of it."""
-    killed(stage)
+    killed(stage, *scopes)
     change = {"spec": {"canaries": {**canaries, "routes/marker": True}}}
     stage.breaker.patch(SWITCHES, HOME, "interlock", change)
     marker = route("HTTPRoute", "marker", 20, None, canary="marker")
@@ -225,3 +225,34 @@ def test_a_note_that_somebody_puts_on_guards_nothing(calm: Stage) -> None:
     forged = route("HTTPRoute", "stranger", 20, note(0, canary="books"), canary="next")
     assert NOTE in forged["metadata"]["annotations"]
     assert BEGINS in (calm.to(calm.person, forged) or "")
+
+
+@pytest.mark.parametrize("scopes", [("application:cart",), ()])
+@pytest.mark.parametrize("kind", SENDERS)
+def test_a_guarded_route_does_not_begin_to_send_to_the_killed_canary_of_another_application(
+    calm: Stage, kind: str, scopes: tuple[str, ...]
+) -> None:
+    told = note(0, canary="shop-canary")
+    calm.put(route(kind, "guarded", 0, told, canary="books"))
+    names(calm, scopes=scopes)
+    points = route(kind, "guarded", 100, told, canary="next")
+    said = calm.to(calm.person, points) or ""
+    assert BEGINS in said if scopes or kind != "Ingress" else said, "an Ingress of a kill over all is refused already"
+    assert calm.to(calm.breaker, points) is None
+
+
+def test_a_guarded_route_of_an_application_that_is_not_killed_is_left_alone(calm: Stage) -> None:
+    told = note(20, canary="shop-canary")
+    calm.put(route("HTTPRoute", "guarded", 20, told))
+    names(calm, scopes=("application:cart",))
+    for share in (30, 10):
+        assert calm.to(calm.person, route("HTTPRoute", "guarded", share, told)) is None
+
+
+def test_the_canary_of_a_killed_application_is_still_lowered_by_anybody_and_its_route_let_go(calm: Stage) -> None:
+    told = note(20, canary="next")
+    calm.put(route("HTTPRoute", "guarded", 20, told, canary="next"))
+    names(calm, scopes=("application:shop",))
+    for client in (calm.person, calm.controller):
+        assert calm.to(client, route("HTTPRoute", "guarded", 10, told, canary="next")) is None
+    assert deleted(calm.kubernetes, route("HTTPRoute", "guarded", 20, told)) is None
