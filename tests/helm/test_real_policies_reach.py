@@ -11,7 +11,7 @@ import pytest
 from tests.helm.chart import Raw
 from tests.helm.policy_stage import HOME, SWITCHES, Stage, deleted, killed
 from tests.helm.real import refused, until
-from tests.helm.routes import KINDS, NOTE, note, route
+from tests.helm.routes import KINDS, NGINX, NOTE, note, route
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(60), pytest.mark.xdist_group("helm")]
 
@@ -142,7 +142,7 @@ def test_during_a_kill_no_route_of_others_is_changed_to_send_there(calm: Stage, 
     assert calm.to(calm.person, route(kind, "stranger", 30, None, canary="books")) is None
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SENDERS if kind != "Ingress"])
+@pytest.mark.parametrize("kind", SENDERS)
 def test_a_route_of_others_that_sent_there_before_may_send_less(calm: Stage, kind: str) -> None:
     calm.put(route(kind, "stranger", 20, None, canary="next"))
     names(calm)
@@ -256,3 +256,92 @@ def test_the_canary_of_a_killed_application_is_still_lowered_by_anybody_and_its_
     for client in (calm.person, calm.controller):
         assert calm.to(client, route("HTTPRoute", "guarded", 10, told, canary="next")) is None
     assert deleted(calm.kubernetes, route("HTTPRoute", "guarded", 20, told)) is None
+
+
+CHANGED = "takes may not change"
+
+
+def chosen(path: str, share: int = 20) -> Raw:
+    """A route of others that sends what has a header of testers to the canary."""
+    body = route("HTTPRoute", "stranger", share, None, canary="next")
+    rule = body["spec"]["rules"][1]
+    rule["matches"] = [{"path": {"type": "PathPrefix", "value": path}, "headers": [{"name": "x-qa", "value": "1"}]}]
+    if path == "/all":
+        rule["matches"] = [{"path": {"type": "PathPrefix", "value": "/"}}]
+    return body
+
+
+def test_a_route_of_others_that_sent_there_before_takes_no_other_requests(calm: Stage) -> None:
+    calm.put(chosen("/"))
+    names(calm)
+    for wider in (chosen("/all"), chosen("/all", 10)):
+        assert CHANGED in (calm.to(calm.person, wider) or "")
+        for client in (calm.breaker, calm.controller, calm.kubernetes):
+            assert calm.to(client, wider) is None
+    assert calm.to(calm.person, chosen("/", 10)) is None
+    assert calm.to(calm.person, chosen("/all", 0)) is None
+
+
+@pytest.mark.parametrize(("kind", "before", "after"), WIDER)
+def test_a_route_of_others_that_sent_there_before_is_reached_from_nowhere_else(
+    calm: Stage, kind: str, before: Raw, after: Raw
+) -> None:
+    def made(share: int, fields: Raw) -> Raw:
+        found = route(kind, "stranger", share, None, canary="next")
+        return {**found, "spec": {**found["spec"], **fields}}
+
+    calm.put(made(20, before))
+    names(calm)
+    assert ADDED in (calm.to(calm.person, made(20, after)) or "")
+    assert calm.to(calm.breaker, made(20, after)) is None
+
+
+def sending(*paths: str, host: str = "shop.example", **annotations: str) -> Raw:
+    """An Ingress of others with these paths to the canary."""
+    body = route("Ingress", "stranger", 20, None, canary="next")
+    (path,) = body["spec"]["rules"][0]["http"]["paths"]
+    body["spec"]["rules"] = [{"host": host, "http": {"paths": [{**path, "path": one} for one in paths]}}]
+    found = {f"{NGINX}-{key.replace('_', '-')}": value for key, value in annotations.items()}
+    body["metadata"]["annotations"] |= found
+    return body
+
+
+def test_an_ingress_of_others_that_sent_there_before_may_only_lose_paths(calm: Stage) -> None:
+    calm.put(sending("/a", "/b", by_header="x-qa"))
+    names(calm)
+    for wider in (
+        sending("/a", "/", by_header="x-qa"),
+        sending("/a", "/b", "/c", by_header="x-qa"),
+        sending("/a", "/b", host="*.example", by_header="x-qa"),
+        sending("/a", "/b", by_header="accept"),
+    ):
+        assert CHANGED in (calm.to(calm.person, wider) or "")
+    assert BEGINS in (calm.to(calm.person, sending("/a", "/b", by_header="x-qa", weight="30")) or "")
+    for narrower in (sending("/b", by_header="x-qa"), sending("/a", "/b", by_header="x-qa", weight="0")):
+        assert calm.to(calm.person, narrower) is None
+
+
+def test_an_ingress_that_a_header_alone_chooses_begins_to_send_as_well(calm: Stage) -> None:
+    names(calm)
+    body = sending("/", weight="0", by_header="x-qa")
+    body["metadata"]["name"] = "made-anew"
+    assert BEGINS in (calm.to(calm.person, body) or "")
+
+
+@pytest.mark.parametrize("count", [50, 400])
+def test_a_large_route_of_others_that_sent_there_before_is_still_compared(calm: Stage, count: int) -> None:
+    def made(kind: str, change: str) -> Raw:
+        body = route(kind, "stranger", 20, None, canary="next")
+        if kind == "Ingress":
+            return sending(*(f"/{n}" for n in range(count - 1)), change)
+        rule = body["spec"]["http"][1]
+        uris = [*(f"/{n}" for n in range(count - 1)), change]
+        body["spec"]["http"] = [{**rule, "match": [{"uri": {"prefix": uri}}]} for uri in uris]
+        return body
+
+    for kind in ("VirtualService", "Ingress"):
+        calm.put(made(kind, "/rare"))
+    names(calm, {f"routes/canary-{n}": True for n in range(900)} | NAMED)
+    for kind in ("VirtualService", "Ingress"):
+        assert CHANGED in (calm.to(calm.person, made(kind, "/")) or "")
+        assert calm.to(calm.person, made(kind, "/rare")) is None
