@@ -315,7 +315,7 @@ ASKS: dict[str, tuple[Ask, ...]] = {
         latched("person", "its scopes may only grow", scopes=["application:cart"]),
         latched("controller", scopes=["application:cart"]),
         latched("person", "names as canaries", canaries={"web/shop": None}),
-        latched("person", "is the controller's", notes="application:shop"),
+        latched("person", "are the controller's", notes="application:shop"),
         latched("person", away="-away", scopes=["application:cart"]),
         latched("person", away="-calm", engaged=False, scopes=["application:cart"]),
     ),
