@@ -26,6 +26,7 @@ NEUTRAL: dict[str, tuple[str, ...]] = {
     "widens": ("false",), "reach": (EMPTY,), "reaches": ("false",), "removed": ("false",), "foreignNote": ("false",),
     "engaged": ("false", "true"), "scopes": ("['application:none']",), "releases": ("['']",),
     "covered": ("false", "true"), "application": ("''",), "sent": (EMPTY,), "canaries": (EMPTY,),
+    "taken": ("[[dyn(1000000), dyn([])], [dyn(1000000), dyn([])]]",), "paths": ("false",),
 }  # fmt: skip
 """What each variable is turned into: as if it had found nothing, or everything."""
 OTHERWISE = {
@@ -215,6 +216,15 @@ def ruled(name: str, share: int, told: str, path: str) -> Raw:
     return with_spec(body, rules=[rule])
 
 
+def matching(body: Raw, path: str) -> list[Raw]:
+    return [{**rule, "matches": [{"path": {"type": "PathPrefix", "value": path}}]} for rule in body["spec"]["rules"]]
+
+
+def pathed(body: Raw, path: str) -> list[Raw]:
+    (rule,) = body["spec"]["rules"]
+    return [{**rule, "http": {"paths": [{**one, "path": path} for one in rule["http"]["paths"]]}}]
+
+
 def about_routes(told: str, changed: str, recorded: str, named: str, said: str) -> tuple[Ask, ...]:
     """What holds on every stopped route. ``said`` is in every refusal."""
     http, ingress = route("HTTPRoute", "stopped", 20, told), route("Ingress", "stopped", 20, told)
@@ -264,7 +274,8 @@ def latched(who: str, said: str = "", away: str = "", engaged: bool = True, note
 
 KILLED, ELSEWHERE = "over application:shop", "cart-0a1b2c3d4e"
 FREE, OTHERS = route("HTTPRoute", "free", 5, note(5)), route("HTTPRoute", "others", 5, note(5, release=ELSEWHERE))
-FOREIGN, NOTED = route("HTTPRoute", "foreign", 5, None), route("HTTPRoute", "noted", 5, note(5), canary="next")
+FOREIGN, OUTER = route("HTTPRoute", "foreign", 5, None), route("Ingress", "outer", 20, None, canary="next")
+NOTED = with_spec(route("HTTPRoute", "noted", 5, note(5), canary="next"), hostnames=["a.example"])
 TILL, SHOP, CART = deployed("till", "shop"), deployed("shop", ""), deployed("cart", "cart")
 ASKS: dict[str, tuple[Ask, ...]] = {
     "halted-routes": (
@@ -279,10 +290,16 @@ ASKS: dict[str, tuple[Ask, ...]] = {
         Ask("person", route("HTTPRoute", "foreign", 10, None), FOREIGN),
     ),
     "killed-strangers": (
-        Ask("person", route("HTTPRoute", "new", 20, None, canary="next"), None, KILLED),
+        Ask("person", route("HTTPRoute", "new", 20, None, canary="next"), None, f"{KILLED}: no route may begin"),
         Ask("person", route("HTTPRoute", "new", 20, None, canary="books"), None),
         Ask("controller", route("HTTPRoute", "new", 20, None, canary="next"), None),
-        Ask("person", route("HTTPRoute", "noted", 10, note(5), canary="next"), NOTED),
+        Ask("person", route("HTTPRoute", "noted", 10, note(5), canary="next"), NOTED, f"{KILLED}: no route may begin"),
+        Ask("person", route("Ingress", "outer", 30, None, canary="next"), OUTER, f"{KILLED}: no route may begin"),
+        Ask("person", with_spec(NOTED, rules=matching(NOTED, "/more")), NOTED, f"{KILLED}: which requests"),
+        Ask("person", with_spec(OUTER, rules=pathed(OUTER, "/more")), OUTER, f"{KILLED}: which requests"),
+        Ask("person", with_spec(NOTED, hostnames=["b.example"]), NOTED, f"{KILLED}: while a canary"),
+        Ask("person", route("HTTPRoute", "noted", 4, note(5), canary="next"), NOTED),
+        Ask("person", None, NOTED),
     ),
     "killed-deployments": (
         Ask("person", deployed("till", "shop", image="new"), TILL, KILLED),
@@ -298,7 +315,7 @@ ASKS: dict[str, tuple[Ask, ...]] = {
         latched("person", "its scopes may only grow", scopes=["application:cart"]),
         latched("controller", scopes=["application:cart"]),
         latched("person", "names as canaries", canaries={"web/shop": None}),
-        latched("person", "is the controller's", notes="application:shop"),
+        latched("person", "are the controller's", notes="application:shop"),
         latched("person", away="-away", scopes=["application:cart"]),
         latched("person", away="-calm", engaged=False, scopes=["application:cart"]),
     ),

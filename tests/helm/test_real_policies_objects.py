@@ -220,9 +220,19 @@ def test_its_scopes_may_grow(calm: Stage, scopes: list[str] | None) -> None:
     assert latch(calm.person, {"spec": {"scopes": scopes}}) is None
 
 
-def test_what_the_controller_may_release_is_written_by_the_controller_alone(calm: Stage) -> None:
+def test_kubernetes_own_take_it_back_only_with_its_namespace(calm: Stage) -> None:
     calm.kill("application:shop")
-    forged = {"metadata": {"annotations": {"interlock.dev/controller-scopes": "application:shop"}}}
+    for change in ({"engaged": False}, {"scopes": ["application:cart"]}):
+        assert latch(calm.kubernetes, {"spec": change}) is not None
+        for client in (calm.controller, calm.breaker):
+            assert latch(client, {"spec": change}) is None
+    assert unlatched(calm.kubernetes) is None
+
+
+@pytest.mark.parametrize(("kind", "told"), [("scopes", "application:shop"), ("canaries", "shop/shop-canary")])
+def test_what_the_controller_may_release_is_written_by_the_controller_alone(calm: Stage, kind: str, told: str) -> None:
+    calm.kill("application:shop")
+    forged = {"metadata": {"annotations": {f"interlock.dev/controller-{kind}": told}}}
     assert "the controller's" in (latch(calm.person, forged) or "")
     assert latch(calm.controller, forged) is None
 

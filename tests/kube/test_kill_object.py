@@ -16,6 +16,7 @@ from controller.adapters.kube.connect import KubeSettings, connect
 from controller.adapters.kube.killswitch import (
     CANARIES_MAX,
     LOOK_S,
+    OUR_CANARIES,
     OURS,
     SCOPES_MAX,
     KillObject,
@@ -196,7 +197,7 @@ def test_scopes_of_somebody_else_are_kept_as_long_as_there_is_room() -> None:
 
     def held(count: int) -> tuple[list[str], list[str]]:
         theirs = sorted(f"application:a{n}" for n in range(count))
-        spec, ours = joined({"metadata": {}, "spec": {"engaged": True, "scopes": theirs}}, wanted)
+        spec, ours, _ = joined({"metadata": {}, "spec": {"engaged": True, "scopes": theirs}}, wanted)
         assert count == SCOPES_MAX or set(theirs) < set(spec["scopes"])
         return spec["scopes"], ours
 
@@ -248,9 +249,31 @@ def test_a_switch_that_cannot_be_read_names_every_canary() -> None:
 
 
 def test_more_canaries_than_it_may_hold_are_every_one_of_the_usual_form() -> None:
+    many = [usual(guarded(f"a{n}")) for n in range(CANARIES_MAX)]
+    assert len(shown(KillState((FLEET,)), many)["canaries"]) == CANARIES_MAX
+    assert shown(KillState((FLEET,)), [*many, guarded("shop")])["canaries"] == {"*": True, "web/shop-next": True}
+
+
+def usual(app: Application) -> Application:
+    assert isinstance(app.router, KubernetesRoute)
+    return replace(app, router=replace(app.router, canary_service=f"{app.name}-canary"))
+
+
+def test_odd_names_without_end_fill_the_object_and_no_more() -> None:
     many = [guarded(f"a{n}") for n in range(CANARIES_MAX + 1)]
-    assert shown(KillState((FLEET,)), many)["canaries"] == {"*": True}
-    assert len(shown(KillState((FLEET,)), many[1:])["canaries"]) == CANARIES_MAX
+    said = shown(KillState((FLEET,)), many)["canaries"]
+    assert len(said) == CANARIES_MAX
+    assert "*" in said
+
+
+@pytest.mark.parametrize(("theirs", "shortened"), [(CANARIES_MAX - 1, False), (CANARIES_MAX, True)])
+def test_canaries_of_somebody_else_are_kept_as_long_as_there_is_room(theirs: int, *, shortened: bool) -> None:
+    wanted = shown(KillState((SHOP, BOOKS)), [usual(guarded("shop")), usual(guarded("books"))])
+    named = {f"web/a{n}-canary": True for n in range(theirs - 1)} | {"web/odd": True}
+    found = {"metadata": {}, "spec": {"engaged": True, "scopes": ["application:pay"], "canaries": named}}
+    spec, _, ours = joined(found, wanted)
+    assert spec["canaries"] == {"web/odd": True, "*": True} if shortened else {**named, "*": True}
+    assert ours == ({} if shortened else {"*": True})
 
 
 def test_canaries_come_and_go_with_their_applications_and_the_kill(cluster: Cluster, api: KubeApi) -> None:
@@ -273,3 +296,34 @@ def test_canaries_that_somebody_names_by_hand_stay_beside_ours(cluster: Cluster,
     mirror.show(KillState((SHOP,)))
     spec = cluster.get("killswitches", "interlock")["spec"]
     assert spec["canaries"] == {"web/pay-canary": True, "web/shop-next": True}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_canaries_that_we_named_go_with_our_kill_while_somebody_elses_stands(
+    cluster: Cluster, api: KubeApi, *, restarted: bool
+) -> None:
+    body = {"apiVersion": "interlock.dev/v1alpha1", "kind": "KillSwitch", "metadata": {"name": "interlock"}}
+    by = {"engaged": True, "scopes": ["application:pay"], "canaries": {"web/pay-canary": True}}
+    cluster.apply({**body, "spec": by})
+    mirror = KillObject(api, cluster.namespace, ManualClock(), lambda: APPLICATIONS)
+    mirror.show(KillState((SHOP, BOOKS)))
+    assert len(cluster.get("killswitches", "interlock")["spec"]["canaries"]) == 3
+    if restarted:
+        mirror = KillObject(api, cluster.namespace, ManualClock(), lambda: APPLICATIONS)
+    mirror.show(KillState((SHOP,)))
+    found = cluster.get("killswitches", "interlock")
+    assert found["spec"]["canaries"] == {"web/pay-canary": True, "web/shop-next": True}
+    assert found["metadata"]["annotations"][OUR_CANARIES] == "web/shop-next"
+    mirror.show(KillState())
+    found = cluster.get("killswitches", "interlock")
+    assert found["spec"] == {**by, "since": "2026-09-21T14:13:20Z"}
+    assert OUR_CANARIES not in (found["metadata"].get("annotations") or {})
+
+
+def test_of_a_kill_by_hand_that_names_no_canaries_ours_leave_none(cluster: Cluster, api: KubeApi) -> None:
+    mirror = KillObject(api, cluster.namespace, ManualClock(), lambda: APPLICATIONS)
+    mirror.show(KillState((SHOP,)))
+    by_hand(api, cluster.namespace, scopes=["application:pay", "application:shop"])
+    mirror.show(KillState())
+    spec = cluster.get("killswitches", "interlock")["spec"]
+    assert (spec["scopes"], spec.get("canaries")) == (["application:pay"], None)

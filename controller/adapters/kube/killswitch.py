@@ -3,7 +3,7 @@ stops traffic is written to the routes first, by the switch itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from controller.adapters.kube.api import KubeApi
@@ -20,11 +20,13 @@ SCOPES_MAX = 100
 """What the object may hold; more than that is shown as everything."""
 EVERYTHING = "fleet"
 CANARIES_MAX = 1000
-"""The same for canaries; more than that are every Service of the usual form."""
-USUAL = {"*": True}
+"""The same for canaries. Of more than that, those of the usual form are one name, and the others stay beside it."""
+USUAL, USUAL_END = "*", "-canary"
 OURS = "interlock.dev/controller-scopes"
 """The scopes that this controller has shown, with spaces between. What else the object says was written by somebody
 else, and is theirs to release."""
+OUR_CANARIES = "interlock.dev/controller-canaries"
+"""The same for the canaries: at most 128 kB of the 256 kB that annotations may have."""
 LOOK_S = 60.0
 """How old what was last shown of an engaged kill may be before the object is read again: it can be lost or changed."""
 
@@ -61,16 +63,18 @@ class KillObject:
         except Missing:
             if not wanted["engaged"]:
                 return
-            body: Raw = {"metadata": {"name": NAME, "annotations": {OURS: _told(wanted["scopes"])}}, "spec": wanted}
+            notes = {key: told for key, told in _notes(wanted["scopes"], wanted.get("canaries", {})).items() if told}
+            body: Raw = {"metadata": {"name": NAME, "annotations": notes}, "spec": wanted}
             try:
                 self._api.create(KILL_SWITCH, self._namespace, body)
                 return
             except Exists:
                 found = self._api.get(KILL_SWITCH, self._namespace, NAME)
-        spec, ours = joined(found, wanted)
-        if (found.get("spec") or {}) == spec and _annotation(found) == _told(ours):
+        spec, ours, canaries = joined(found, wanted)
+        told = _notes(ours, canaries)
+        if (found.get("spec") or {}) == spec and all(_annotation(found, key) == text for key, text in told.items()):
             return
-        meta = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {OURS: _told(ours)}}
+        meta = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": told}
         self._api.patch(KILL_SWITCH, self._namespace, NAME, {"metadata": meta, "spec": _over(found, spec)})
 
 
@@ -106,22 +110,35 @@ def shown(state: KillState, applications: Sequence[Application] = ()) -> Raw:
     return spec
 
 
-def joined(found: Raw, wanted: Raw) -> tuple[Raw, list[str]]:
-    """What the object is to say, and which of its scopes are ours: somebody else's stay until they release them."""
+def joined(found: Raw, wanted: Raw) -> tuple[Raw, list[str], Raw]:
+    """What the object is to say, and which of its scopes and canaries are ours: somebody else's stay until they release
+    them."""
     theirs = _theirs(found)
     if not theirs:
-        return wanted, wanted.get("scopes", [])
-    spec: Raw = found["spec"]
+        return wanted, wanted.get("scopes", []), wanted.get("canaries", {})
+    spec: Raw = {key: value for key, value in found["spec"].items() if key != "canaries"}
+    canaries, our_canaries = _joined_canaries(found, wanted.get("canaries", {}))
+    named = {"canaries": canaries} if canaries else {}
     ours = [one for one in wanted.get("scopes", []) if one not in theirs]
     if len(theirs) + len(ours) > SCOPES_MAX:
         ours = [EVERYTHING]
         # No room to remember them: all of it is theirs from here on.
         if len(theirs) >= SCOPES_MAX:
-            return {**spec, "scopes": [EVERYTHING]}, []
-    canaries = {**(spec.get("canaries") or {}), **wanted.get("canaries", {})}
-    canaries = canaries if len(canaries) <= CANARIES_MAX else USUAL
-    named = {"canaries": canaries} if canaries else {}
-    return {**wanted, **spec, **named, "scopes": sorted({*theirs, *ours})}, ours
+            return {**spec, **named, "scopes": [EVERYTHING]}, [], our_canaries
+    return {**wanted, **spec, **named, "scopes": sorted({*theirs, *ours})}, ours, our_canaries
+
+
+def _joined_canaries(found: Raw, wanted: Raw) -> tuple[Raw, Raw]:
+    """All of them, and which are ours. Theirs are shortened only where they alone leave no room for one name more."""
+    noted = (_annotation(found, OUR_CANARIES) or "").split()
+    theirs = {name: value for name, value in (found["spec"].get("canaries") or {}).items() if name not in noted}
+    ours = {name: value for name, value in wanted.items() if name not in theirs}
+    if len(theirs) + len(ours) <= CANARIES_MAX:
+        return {**theirs, **ours}, ours
+    if len(theirs) >= CANARIES_MAX:
+        return _bounded([*theirs, *ours], CANARIES_MAX), {}
+    ours = {name: value for name, value in _bounded(ours, CANARIES_MAX - len(theirs)).items() if name not in theirs}
+    return {**theirs, **ours}, ours
 
 
 def _theirs(found: Raw) -> list[str]:
@@ -130,7 +147,7 @@ def _theirs(found: Raw) -> list[str]:
     if spec.get("engaged") is not True:
         return []
     scopes: list[str] = spec.get("scopes") or []
-    ours = (_annotation(found) or "").split()
+    ours = (_annotation(found, OURS) or "").split()
     return [one for one in scopes if one not in ours] if scopes else [EVERYTHING]
 
 
@@ -142,7 +159,16 @@ def _canaries(state: KillState, applications: Sequence[Application]) -> Raw:
         if isinstance(app.router, KubernetesRoute)
         and (not state.readable or any(_covers(one.scope, app) for one in state.engaged))
     }
-    return dict.fromkeys(sorted(names), True) if len(names) <= CANARIES_MAX else USUAL
+    return _bounded(names, CANARIES_MAX)
+
+
+def _bounded(names: Iterable[str], room: int) -> Raw:
+    """Odd names beyond the room are left out: the object's definition would refuse all of them together."""
+    every = sorted(set(names))
+    if len(every) > room:
+        odd = [name for name in every if name != USUAL and not name.endswith(USUAL_END)]
+        every = [USUAL, *odd[: room - 1]]
+    return dict.fromkeys(every, True)
 
 
 def _covers(scope: Scope, app: Application) -> bool:
@@ -154,12 +180,12 @@ def _covers(scope: Scope, app: Application) -> bool:
     }.get(scope.kind)
 
 
-def _told(ours: list[str]) -> str | None:
-    return " ".join(ours) or None
+def _notes(scopes: Iterable[str], canaries: Iterable[str]) -> dict[str, str | None]:
+    return {OURS: " ".join(scopes) or None, OUR_CANARIES: " ".join(sorted(canaries)) or None}
 
 
-def _annotation(found: Raw) -> str | None:
-    told: str | None = (found["metadata"].get("annotations") or {}).get(OURS)
+def _annotation(found: Raw, key: str) -> str | None:
+    told: str | None = (found["metadata"].get("annotations") or {}).get(key)
     return told
 
 
