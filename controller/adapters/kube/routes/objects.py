@@ -178,7 +178,7 @@ class RouteObjects:
             version = carrier["metadata"]["resourceVersion"]
             self._api.delete(strategy.kind, namespace, name, resource_version=version)
             return
-        change = strategy.given_back(seen.found, seen.known.found)
+        change = strategy.given_back(seen.found, seen.record.found if seen.record is not None else None)
         steps = change.steps + annotation_steps(carrier, {**change.annotations, ROUTE: None})
         if steps:
             self._api.patch(strategy.kind, namespace, name, [*at_version(carrier), *steps])
