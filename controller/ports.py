@@ -133,6 +133,9 @@ class Workload(Protocol):
         is the share of the traffic that the canary has to be able to carry, where its size is ours to choose.
         """
 
+    def require_forgettable(self, app: Application) -> None:
+        """Raises PortError where ``forget`` would be refused, as far as looking tells; it writes nothing."""
+
     def forget(self, app: Application) -> None:
         """Remove what was made for releases and leave what serves as it is; done already is done. Raises PortError."""
 
