@@ -4,18 +4,22 @@ stays when nothing of ours is left to take away."""
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from controller.adapters.kube.kinds import Kind
+from controller.adapters.kube.routes.caches import RouteCaches
+from controller.adapters.kube.routes.router import KubeRouter
 from controller.core.targets import RouteKind
 from controller.ports import PortError
 from tests.kube.cluster.cluster import Cluster
 from tests.kube.cluster.raw import Raw
 from tests.kube.cluster.small.faults import Fault, Trouble
 from tests.kube.route_kits import CANARY, KITS, ROUTE, STABLE, RouteKit, without_ours
-from tests.kube.route_stage import ABORT, RouteStage, staged
+from tests.kube.route_stage import ABORT, KILL, RouteStage, staged
 
 WEIGHTED = [kit for kit in KITS if kit.kind not in (RouteKind.INGRESS, RouteKind.ENDPOINT_SLICE)]
 """The kinds whose weights stand in an object of a user's."""
@@ -117,3 +121,28 @@ def test_what_is_ours_goes_without_a_note_too(stage: RouteStage) -> None:
     stage.another().forget(stage.app)
     assert spec_of(stage) == as_kept(stage, before)
     assert "interlock" not in str(without_ours(stage.user()))
+
+
+class LateWatch:
+    """Watches that still tell what a route was."""
+
+    def __init__(self, was: Raw) -> None:
+        self._was = was
+
+    def told(self, kind: Kind, namespace: str, name: str) -> bytes:
+        return json.dumps(self._was).encode()
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Raw:
+        return self._was
+
+
+def test_a_watch_that_lags_brings_nothing_back_of_a_route_that_was_given_back(stage: RouteStage) -> None:
+    stage.at(10)
+    stage.router.halt(stage.app, KILL, revert=True)
+    stage.router = KubeRouter(stage.api, stage.clock, cast(RouteCaches, LateWatch(stage.raw())))
+    stage.router.forget(stage.app)
+    late = stage.router.read(stage.app, hint=True)
+    assert late.halts == (KILL,), "a hint is what the watch tells"
+    claimed = stage.router.claim(stage.app, 1)
+    assert (claimed.halts, claimed.drift_count) == ((), 0)
+    assert claimed.revision < late.revision
