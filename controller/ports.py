@@ -113,15 +113,11 @@ class Workload(Protocol):
 
     def resolve(self, app: Application, version: str) -> str:
         """The version that will run when a person asks for ``version``: the same every time, as an image by its digest.
-
-        Raises Refused when there is no such version, Unavailable when that cannot be found out.
-        """
+        Raises Refused when there is no such version, Unavailable when that cannot be found out."""
 
     def running(self, app: Application) -> str | None:
         """The version that serves already, before anything was deployed here; None when that is nobody's business yet.
-
-        Raises Unavailable or Refused.
-        """
+        Raises Unavailable or Refused."""
 
     def observe(self, app: Application) -> tuple[RoleState, RoleState]:
         """The stable and the canary role. Raises Unavailable."""
@@ -132,6 +128,9 @@ class Workload(Protocol):
         Replaces instances one at a time and never takes a ready one away before its successor is ready. ``share_pct``
         is the share of the traffic that the canary has to be able to carry, where its size is ours to choose.
         """
+
+    def require_forgettable(self, app: Application) -> None:
+        """Raises PortError where ``forget`` would be refused, as far as looking tells; it writes nothing."""
 
     def forget(self, app: Application) -> None:
         """Remove what was made for releases and leave what serves as it is; done already is done. Raises PortError."""

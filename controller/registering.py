@@ -195,7 +195,10 @@ def committed_by_leader(ports: Ports, epoch: int, commit: Commit) -> None:
 
 
 def give_back(ports: Ports, left: Left) -> None:
-    """Traffic first; done already is done. Raises PortError."""
+    """Traffic first, but not before the workload was looked at: a route that is given back while its Deployment cannot
+    be loses its halts, and the next pass claims it again. Done already is done. Raises PortError."""
+    if left.workload is not None:
+        ports.workload(left.workload).require_forgettable(left.workload)
     if left.routes is not None:
         ports.router.forget(left.routes)
     if left.workload is not None:

@@ -75,6 +75,9 @@ class FakeWorkload:
     def running(self, app: Application) -> str | None:
         return None
 
+    def require_forgettable(self, app: Application) -> None:
+        """Always; a test plants the refusal."""
+
     def forget(self, app: Application) -> None:
         """Nothing is kept beside the instances."""
 

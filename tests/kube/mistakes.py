@@ -153,7 +153,7 @@ MISTAKES: tuple[Mistake, ...] = (
         (
             (
                 "tests/kube/test_workload_calls.py",
-                "test_a_pass_over_a_release_that_stands_reads_two_objects_and_two_lists_and_writes_nothing",
+                "test_a_pass_over_a_release_that_stands_reads_two_objects_and_a_list_and_writes_nothing",
             ),
         ),
     ),

@@ -11,8 +11,11 @@ import pytest
 from analysis.model import Role
 from controller.core.model import IntentKind, Phase
 from tests.kube.cluster.cluster import Cluster
+from tests.kube.cluster.raw import Raw
 from tests.kube.loop_stage import LoopStage, looping
 from tests.kube.scenarios.stage import NEW, NEXT, OLD, image_of
+
+NOTE = "interlock.dev/route"
 
 
 @pytest.fixture
@@ -91,3 +94,46 @@ def test_an_abort_and_a_template_that_is_taken_back_end_the_same_way(stage: Loop
     stage.until_phase(Phase.ROLLED_BACK)
     assert stage.newest().reason.code == "aborted"
     assert (stage.paused, stage.template_image, set(stage.running(Role.STABLE))) == (True, image_of(OLD), {OLD})
+
+
+def waits(stage: LoopStage) -> None:
+    """A template that was not promoted: without the pause it would roll."""
+    stage.errors[NEW] = 0.3
+    released(stage)
+    stage.until_phase(Phase.ROLLED_BACK)
+    stage.until(lambda: stage.ready()[0] == "NotPromoted")
+    stage.seconds(5)
+
+
+def the_route(stage: LoopStage) -> Raw:
+    return stage.cluster.get("httproutes", "shop")
+
+
+def test_an_application_with_a_template_that_waits_is_not_deleted_and_keeps_its_route_with_its_note(
+    stage: LoopStage,
+) -> None:
+    waits(stage)
+    route, since = the_route(stage), len(stage.cluster.calls())
+    assert NOTE in route["metadata"]["annotations"]
+    stage.cluster.delete("applications", "shop")
+    stage.seconds(10)
+    assert "rollout resume deployment/shop" in stage.ready()[1]
+    assert the_route(stage) == route
+    writes = {one.resource for one in stage.cluster.calls()[since:] if one.writes}
+    assert writes == {"applications/status"}, "nothing but what is shown"
+    stage.set_image(OLD)
+    stage.until(lambda: stage.cluster.find("applications", "shop") is None)
+    assert (stage.paused, stage.owner, set(stage.running(Role.STABLE))) == (False, "", {OLD})
+    assert NOTE not in the_route(stage)["metadata"].get("annotations", {})
+
+
+def test_an_edit_that_would_end_the_pause_over_a_template_that_waits_is_refused_and_keeps_the_route(
+    stage: LoopStage,
+) -> None:
+    waits(stage)
+    route = the_route(stage)
+    stage.cluster.patch("applications", "shop", {"spec": {"trigger": "api"}})
+    stage.until(lambda: stage.ready()[0] == "NotAccepted")
+    stage.seconds(10)
+    assert "rollout resume deployment/shop" in str(stage.status()["conditions"])
+    assert (the_route(stage), stage.paused) == (route, True)

@@ -181,10 +181,13 @@ def test_it_is_given_up_with_its_pause_when_nothing_waits(shop: Shop) -> None:
 
 def test_it_is_not_given_up_while_a_template_waits_that_would_roll(shop: Shop) -> None:
     change(shop)
-    uids = shop.uids()
-    with pytest.raises(Refused, match="rollout resume deployment/shop"):
-        shop.workload.forget(shop.app)
+    uids, since = shop.uids(), len(shop.cluster.calls())
+    for look in (shop.workload.require_forgettable, shop.workload.forget):
+        with pytest.raises(Refused, match="rollout resume deployment/shop"):
+            look(shop.app)
     assert (is_paused(shop), shop.uids()) == (True, uids)
     set_image(shop, V1)
+    shop.workload.require_forgettable(shop.app)
+    assert [one for one in shop.cluster.calls()[since:] if one.writes] == []
     shop.workload.forget(shop.app)
     assert not is_paused(shop)

@@ -54,6 +54,7 @@ class Desk:
         self.done.clear()
 
     def watch(self) -> None:
+        self.world.workload.watch("require_forgettable", lambda _app: self.done.append("asked"))
         self.world.router.watch("forget", lambda app: self._note("routes", app))
         self.world.workload.watch("forget", lambda app: self._note("workload", app))
         self.world.store.watch("commit", lambda commit: self.done.append(f"commit {commit.records[0].type}"))
@@ -302,7 +303,26 @@ def test_trouble_after_the_commit_is_told_and_refuses_nothing(desk: Desk) -> Non
 
 def test_a_deletion_gives_everything_back_while_no_pass_runs(desk: Desk) -> None:
     desk.commands.unregister("till", "ann")
-    assert desk.done == ["lock till", "routes", "workload", "commit application_deleted", "unlock"]
+    assert desk.done == ["lock till", "asked", "routes", "workload", "commit application_deleted", "unlock"]
+
+
+NOT_AT_REST = Refused("the Deployment till is paused and runs a, while its template is b")
+
+
+@pytest.mark.parametrize("trouble", [NOT_AT_REST, AWAY])
+@pytest.mark.parametrize(
+    "act",
+    [lambda commands: commands.unregister("till", "ann"), lambda commands: commands.register(ELSEWHERE, "ann")],
+    ids=["delete", "edit"],
+)
+def test_where_the_deployment_cannot_be_given_back_the_routes_are_left_as_they_are(
+    desk: Desk, act: Callable[[Commands], Any], trouble: PortError
+) -> None:
+    """Without its note a route is claimed anew by the next pass, and what halted it is lost."""
+    desk.world.workload.fail(trouble, "require_forgettable")
+    with pytest.raises((PortError, Rejected), match=str(trouble)):
+        act(desk.commands)
+    assert (desk.given, desk.stored.app, desk.stored.deleted) == ([], TILL, False)
 
 
 def test_a_deleted_application_that_comes_back_as_another_has_nothing_to_give_back(desk: Desk) -> None:

@@ -40,6 +40,7 @@ MUTANTS = {
     "a release that began since is undone": Patch(
         HOME, " or self._ports.store.active(before.name)", ""
     ),
+    "a Deployment that cannot be given back costs the routes": Patch(HOME, ".require_forgettable(left.workload)", ""),
     "a backend of HAProxy is forgotten": Patch(
         "controller.core.left", "return before if old != new else None", "return None"
     ),

@@ -24,6 +24,9 @@ class NoCluster:
     def ensure(self, app: Application, role: Role, version: str | None, epoch: int, share_pct: int = 100) -> None:
         _refuse(app)
 
+    def require_forgettable(self, app: Application) -> None:
+        _refuse(app)
+
     def forget(self, app: Application) -> None:
         _refuse(app)
 

@@ -69,6 +69,9 @@ class ProcessesWorkload:
         """Nothing is taken over: the first deploy says what runs."""
         return None
 
+    def require_forgettable(self, app: Application) -> None:
+        """Always: there is nothing that could be left behind."""
+
     def forget(self, app: Application) -> None:
         """Nothing was made beside the instances, which are left as they are."""
 

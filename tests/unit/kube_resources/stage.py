@@ -69,6 +69,9 @@ class Work:
     def running(self, app: Application) -> str | None:
         return self._world.serves
 
+    def require_forgettable(self, app: Application) -> None:
+        """Always; a test plants the refusal."""
+
     def forget(self, app: Application) -> None:
         self._world.given_back.append(("workload", app))
 

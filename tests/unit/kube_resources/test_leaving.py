@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from controller.adapters.kube.resources.objects import FINALIZER
@@ -98,6 +100,21 @@ def test_what_cannot_be_reached_keeps_the_object_and_says_why(shop: Stage, part:
     assert "cannot be given back yet: patch httproutes web/shop" in shop.condition("Ready")["message"]
     getattr(shop, part).heal()
     shop.settle()
+    assert gone(shop)
+
+
+def test_what_is_refused_is_asked_for_every_30_s_and_touches_no_route(shop: Stage) -> None:
+    asked: list[float] = []
+    shop.workload.watch("require_forgettable", lambda _app: asked.append(shop.clock.monotonic_s()))
+    shop.workload.fail(Refused("kubectl rollout resume deployment/shop"), "require_forgettable")
+    shop.cluster.delete()
+    shop.beat(2)  # what is shown then is a change of the object, which is looked at once more
+    shop.beat(24)
+    assert [round(after - before) for before, after in pairwise(asked[1:])] == [32, 32, 32], "beats are 4 s apart"
+    assert (parts(shop), gone(shop)) == ([], False)
+    assert "rollout resume" in shop.condition("Ready")["message"]
+    shop.workload.heal()
+    shop.beat(9)
     assert gone(shop)
 
 

@@ -102,6 +102,22 @@ def test_what_is_given_back_is_as_it_was_found_with_all_on_stable(
     assert stepped({"backends": before}, split(before).given_back(found, keep))["backends"] == after
 
 
+@pytest.mark.parametrize(
+    ("before", "keep", "after"),
+    [
+        (backends(s=40, c=0), True, backends(s=40, c=0)),
+        (backends(s=40, c=0), False, backends(s=40, c=0)),
+        (backends(s=None, c=0), True, backends(s=None, c=0)),
+        (backends(s=7), True, backends(s=7)),
+        (backends(s=30, c=10), True, backends(s=100, c=0)),
+        (backends(s=30, c=10), False, backends(s=100)),
+        (backends(s=30, c=10, x=60), True, backends(s=40, c=0, x=60)),
+    ],
+)
+def test_without_a_note_only_traffic_is_taken_from_the_canary(before: Backends, keep: bool, after: Backends) -> None:
+    assert stepped({"backends": before}, split(before).given_back_unnoted(keep))["backends"] == after
+
+
 NUMBERS = st.none() | st.integers(0, 1_000)
 
 

@@ -3,52 +3,68 @@ visit does what can be done now and waits for nothing; begun again after a crash
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from controller.adapters.kube.resources.documents import is_ours
 from controller.adapters.kube.resources.needs import Cluster, Controller
 from controller.adapters.kube.resources.objects import ABANDON, ApplicationObject, actor_of
 from controller.adapters.kube.resources.recalled import registered_by
 from controller.core.model import Application, IntentKind, Phase, Release
-from controller.ports import Commit, PortError, StoredApplication
+from controller.ports import Commit, PortError, Refused, StoredApplication
 from controller.wishes import Rejected
 from gates.audit import Draft
+
+AGAIN_S = 2.0
+REFUSED_S = 30.0
+"""After a refusal: only somebody else's edit helps against most of them, and each try reads the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Why an object has to stay for now, and when to look again."""
+
+    why: str
+    again_s: float = AGAIN_S
 
 
 class Leaver:
     def __init__(self, controller: Controller, cluster: Cluster) -> None:
         self._controller, self._cluster = controller, cluster
 
-    def leave(self, seen: ApplicationObject) -> str:
-        """Why the object has to stay for now; empty when it may go, and then it has been let go. Raises PortError."""
+    def leave(self, seen: ApplicationObject) -> Stays | None:
+        """None when it may go, and then it has been let go. Raises PortError."""
         if not seen.held:
-            return ""
+            return None
         stored = self._controller.store.application(seen.name)
         if (
             stored is not None
             and not stored.deleted
             and is_ours(stored, seen, registered_by(self._controller.store, seen.name))
         ):
-            why = self._give_up(stored, actor_of(seen.place))
-            if why and not seen.abandoned:
-                return why
-            if why:
-                self._abandon(stored.app, actor_of(seen.place), why)
+            stays = self._give_up(stored, actor_of(seen.place))
+            if stays is not None and not seen.abandoned:
+                return stays
+            if stays is not None:
+                self._abandon(stored.app, actor_of(seen.place), stays.why)
         self._cluster.let_go(seen)
-        return ""
+        return None
 
-    def _give_up(self, stored: StoredApplication, actor: str) -> str:
+    def _give_up(self, stored: StoredApplication, actor: str) -> Stays | None:
         app = stored.app
         try:
             active = self._controller.store.active(app.name)
             for release in active:
                 self._abort(release, actor)
             if active:
-                return f"waiting for the end of release {active[0].id}, which is {_shown(active[0].phase)}"
+                return Stays(f"waiting for the end of release {active[0].id}, which is {_shown(active[0].phase)}")
             self._controller.commands.unregister(app.name, actor)
         except Rejected as rejected:
-            return rejected.text
+            # A release that began meanwhile is aborted at the next look.
+            return Stays(rejected.text, AGAIN_S if rejected.code == "active_release" else REFUSED_S)
         except PortError as error:
-            return f"{app.name} cannot be given back yet: {error}"
-        return ""
+            again_s = REFUSED_S if isinstance(error, Refused) else AGAIN_S
+            return Stays(f"{app.name} cannot be given back yet: {error}", again_s)
+        return None
 
     def _abort(self, release: Release, actor: str) -> None:
         aborted = release.intent is not None and release.intent.kind is IntentKind.ABORT

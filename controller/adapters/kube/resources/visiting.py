@@ -28,7 +28,6 @@ WRITE_S = 3.0
 """The least time between two writes of one object's status: it is for people, and etcd keeps every version."""
 WORDING_S = 30.0
 """The same for a change of nothing but counts in a sentence: 200 running releases make some 13 writes a second."""
-LEAVING_S = 2.0
 INVALID = "InvalidSpec"
 """Only an edit helps against it."""
 REASONS = {"active_release": "ReleaseRunning"}
@@ -110,13 +109,13 @@ class Visitor:
         self._mirror(place, None, self._releases(place, mine), visit)
 
     def _leave(self, seen: ApplicationObject, visit: Visit) -> None:
-        why = self._leaver.leave(seen)
-        if not why:
+        stays = self._leaver.leave(seen)
+        if stays is None:
             return
-        visit.soon(LEAVING_S)
+        visit.soon(stays.again_s)
         accepted = Said(False, "Deleting", "the object is being deleted")
         stored = self._controller.store.application(seen.name)
-        self._tell(seen, Picture(seen.generation, accepted, leaving=why), stored, visit)
+        self._tell(seen, Picture(seen.generation, accepted, leaving=stays.why), stored, visit)
 
     def _tell(self, seen: ApplicationObject, picture: Picture, stored: StoredApplication | None, visit: Visit) -> None:
         releases = self._releases(seen.place, stored)

@@ -92,7 +92,7 @@ class CanaryIngresses:
     def as_found(self, found: Found) -> tuple[tuple[int | None, bool], ...]:
         return ()
 
-    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]]) -> Change:
+    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]] | None) -> Change:
         return Change()
 
     def born(self, found: Found) -> Raw:

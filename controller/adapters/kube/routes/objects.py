@@ -94,8 +94,9 @@ class RouteObjects:
         return self._strategies[one.kind]
 
     def see(self, route: KubernetesRoute, one: RouteObject, beside: Beside, get: Get | None = None) -> Seen:
-        """``get`` reads single objects, by default from the server. Raises Refused, Foreign or Unavailable."""
-        strategy, get = self.strategy(one), get or self._api.get
+        """``get`` reads single objects, by default from the server. What else tells of them may lag, and so is not
+        remembered. Raises Refused, Foreign or Unavailable."""
+        remember, strategy, get = get is None, self.strategy(one), get or self._api.get
         found = Found(route, one, None)
         try:
             found = replace(found, carrier=get(strategy.kind, route.namespace, strategy.carrier(one)))
@@ -105,7 +106,7 @@ class RouteObjects:
             beside = Beside.YES
         if strategy.owned and found.carrier is not None:
             _must_be_ours(found, strategy, found.carrier)
-        return self._as_seen(replace(found, beside=self._beside(found, beside, get)))
+        return self._as_seen(replace(found, beside=self._beside(found, beside, get)), remember)
 
     def planned(self, seen: Seen, step: Step) -> Plan | None:
         """What ``step`` sends; None when all of it is there. Raises what forbids it."""
@@ -178,7 +179,7 @@ class RouteObjects:
             version = carrier["metadata"]["resourceVersion"]
             self._api.delete(strategy.kind, namespace, name, resource_version=version)
             return
-        change = strategy.given_back(seen.found, seen.known.found)
+        change = strategy.given_back(seen.found, seen.record.found if seen.record is not None else None)
         steps = change.steps + annotation_steps(carrier, {**change.annotations, ROUTE: None})
         if steps:
             self._api.patch(strategy.kind, namespace, name, [*at_version(carrier), *steps])
@@ -199,9 +200,9 @@ class RouteObjects:
                 return tuple(self._api.list(ENDPOINT_SLICE, route.namespace, selector).items)
         return None
 
-    def _as_seen(self, found: Found) -> Seen:
+    def _as_seen(self, found: Found, remember: bool = True) -> Seen:
         record = read_record(found.carrier) if found.carrier is not None else None
-        if record is not None:
+        if record is not None and remember:
             self._remember((found.route.namespace, found.one), record)
         return Seen(found, record, self.strategy(found.one).shown(found, record.weight_pct if record else 0))
 

@@ -77,7 +77,7 @@ class CanaryEndpoints:
     def as_found(self, found: Found) -> tuple[tuple[int | None, bool], ...]:
         return ()
 
-    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]]) -> Change:
+    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]] | None) -> Change:
         return Change()
 
     def born(self, found: Found) -> Raw:

@@ -105,6 +105,11 @@ class Split:
         wanted = stable_weight or WHOLE
         return [put(path, wanted), *steps] if self.weights[place] != wanted else steps
 
+    def given_back_unnoted(self, keep: bool) -> Steps:
+        """Nobody noted how it was: an entry without a weight is as likely a user's, and stays. Of one with a weight the
+        traffic is taken, and not ``keep``: it is left out, since its Service may go."""
+        return self.steps(0, add=False, keep=keep) if self.canary_total else []
+
     def _added(self, weight_pct: int) -> Steps:
         if len(self.stable) != 1:
             raise Refused(f"{self.where} names the Service of stable {len(self.stable)} times: leave one of them")

@@ -73,8 +73,9 @@ class Strategy(Protocol):
     def as_found(self, found: Found) -> tuple[tuple[int | None, bool], ...]:
         """What has to be known to give the object back later."""
 
-    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]]) -> Change:
-        """All traffic on stable, and nothing of ours left; for an object that is a user's."""
+    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]] | None) -> Change:
+        """All traffic on stable, and nothing of ours left; for an object that is a user's. ``before`` None: there is no
+        note of ours, and so no licence to take an entry out that gets no traffic."""
 
     def born(self, found: Found) -> Raw:
         """The object at weight 0, for kinds that are ours."""

@@ -74,11 +74,13 @@ class WeightedLists(ABC):
     def as_found(self, found: Found) -> tuple[tuple[int | None, bool], ...]:
         return tuple((split.weights[split.stable[0]], bool(split.canary)) for split in self.splits(found))
 
-    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]]) -> Change:
-        splits = self.splits(found)
+    def given_back(self, found: Found, before: Sequence[tuple[int | None, bool]] | None) -> Change:
+        splits, beside = self.splits(found), self.extras(found, 0)
+        if before is None:
+            return Change([one for split in splits for one in split.given_back_unnoted(self.keeps)] + beside)
         known = list(before) if len(before) == len(splits) else [None] * len(splits)
         steps = [one for split, was in zip(splits, known, strict=True) for one in split.given_back(was, self.keeps)]
-        return Change(steps + self.extras(found, 0))
+        return Change(steps + beside)
 
     def born(self, found: Found) -> Raw:
         raise Refused(

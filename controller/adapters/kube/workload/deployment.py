@@ -106,6 +106,9 @@ class DeploymentWorkload:
             raise
         self._note(app, role, "")
 
+    def require_forgettable(self, app: Application) -> None:
+        self._giving_back.require(self._reader.anew(app))
+
     def forget(self, app: Application) -> None:
         try:
             self._giving_back.all_of(self._reader.anew(app))

@@ -22,23 +22,30 @@ class GivingBack:
         self._api, self._canary_moves, self._templates = api, canary_moves, templates
         self._services, self._copies = services, copies
 
+    def require(self, sight: Sight) -> None:
+        """Raises Refused when an end of the pause would roll something. It only looks."""
+        if sight.guarded is not None and _resumes(sight, sight.guarded):
+            _require_at_rest(sight, sight.guarded)
+
     def all_of(self, sight: Sight) -> None:
         """Done already is done. Raises Refused, with nothing removed, when an end of the pause would roll something."""
         target, guarded = sight.target, sight.guarded
-        resumes = guarded is not None and sight.by_template and guarded.paused
-        if guarded is not None and resumes:
-            _require_at_rest(sight, guarded)
+        self.require(sight)
         if not self._canary_moves.away(sight, None):
             self._services.remove(sight)
             self._copies.remove(target, sight.application)
         self._templates.drop_all(target.namespace, sight.application)
         if guarded is not None:
-            fields = {"/spec/paused": False} if resumes else {}
+            fields = {"/spec/paused": False} if _resumes(sight, guarded) else {}
             patch = patch_of(guarded, fields, dict.fromkeys(ON_STABLE))
             if patch:
                 guarded = deployed(self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, patch))
             if guarded.labels.get(APPLICATION) == sight.application:
                 self._api.patch(DEPLOYMENT, guarded.namespace, guarded.name, label_patch(guarded, APPLICATION, None))
+
+
+def _resumes(sight: Sight, guarded: Deployed) -> bool:
+    return sight.by_template and guarded.paused
 
 
 def _require_at_rest(sight: Sight, guarded: Deployed) -> None:

@@ -36,7 +36,8 @@ class Reader:
         self._known_sets: dict[str, tuple[float, tuple[str, str], tuple[ReplicaSetSeen, ...]]] = {}
 
     def whole(self, app: Application) -> Sight:
-        """Everything that says how both roles are. Two objects and two to three lists."""
+        """Everything that says how both roles are: two objects, a list of pods, and one of ReplicaSets unless they are
+        known; a list more of each where one query cannot name the pods of both roles."""
         at_s = self._clock.monotonic_s()
         sight = self._deployments(app)
         sight = replace(sight, replica_sets=self._sets_of(sight, at_s), pods=self._pods(sight))
