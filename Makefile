@@ -7,10 +7,11 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 SEEDS  ?= 2000
 
-.PHONY: help demo serve test check lint types unit sim mutants bench bench-analysis clean
+.PHONY: help tour demo serve test check lint types unit sim mutants bench bench-analysis clean
 
 help:
 	@echo "make demo    deploy a good and several bad versions of a sample shop, with real traffic, and watch (4 minutes)"
+	@echo "make tour    the guided run of docs/kubernetes.md on a test cluster (a minute; needs prometheus)"
 	@echo "make serve   the same surroundings, kept running to play with"
 	@echo "make test    every test"
 	@echo "make check   format, lint, types, import contracts, unit and contract tests, 600 simulated seeds"
@@ -49,6 +50,9 @@ types: $(BIN)/.ready
 
 unit: $(BIN)/.ready
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "not real" tests
+
+tour: $(BIN)/.ready
+	$(BIN)/python -m tests.kube.tour
 
 sim: $(BIN)/.ready
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --jobs $(JOBS)

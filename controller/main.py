@@ -19,7 +19,7 @@ from controller.adapters.notify import WebhookNotifier
 from controller.adapters.routers.chosen import ChosenRouter
 from controller.adapters.routers.haproxy import HaproxyRouter
 from controller.adapters.store.location import turn_on
-from controller.adapters.store.migrate import Plan, migrate, plan
+from controller.adapters.store.migrate import Plan, migrate, nothing_yet, plan
 from controller.adapters.store.sql import SqlStore
 from controller.adapters.workloads.absent import NoCluster
 from controller.adapters.workloads.external import ExternalWorkload
@@ -108,6 +108,8 @@ def opened_store(settings: Settings) -> Iterator[HeldStore]:
 def migrate_store(settings: Settings, apply: bool) -> Plan:
     """What the store's schema lacks and, with ``apply``, the end of that. Raises as ``opened_store`` does."""
     place, password = _place(settings), partial(_password, settings)
+    if not apply and isinstance(place, Path) and not place.exists():
+        return nothing_yet(place)
     with _alone(settings):
         found = plan(place, password=password)
         if apply:

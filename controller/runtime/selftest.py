@@ -38,7 +38,9 @@ class SelfTested:
     @property
     def text(self) -> str:
         bad = [f"{path.path}: {path.text}" for path in self.paths if path.state != EFFECTIVE]
-        return "; ".join(bad) or f"{', '.join(path.path for path in self.paths)} in {1000 * self.took_s:.0f} ms"
+        none = "" if any(path.path.startswith("route:") for path in self.paths) else "; no route is registered yet"
+        tried = f"{', '.join(path.path for path in self.paths)} in {1000 * self.took_s:.0f} ms"
+        return "; ".join(bad) or tried + none
 
 
 class SelfTest:

@@ -259,7 +259,10 @@ def test_kill_status_and_unkill() -> None:
 )
 def test_kill_status_shows_the_newest_self_test(tested: dict[str, object] | None, shown: str) -> None:
     listed = {"items": [], "readable": True, "trouble": "", "self_test": tested}
-    assert shown in Terminal(StubController().on("GET", "/v1/kill-switch", ok(listed))).run("kill-status").stdout
+    result = Terminal(StubController().on("GET", "/v1/kill-switch", ok(listed))).run("kill-status")
+    assert shown in result.stdout
+    failed = tested is not None and not tested["ok"]
+    assert result.exit_code == (Exit.FAILED if failed else Exit.DONE)
 
 
 def test_status_shows_an_engaged_kill_first_and_the_releases_below() -> None:

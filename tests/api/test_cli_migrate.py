@@ -27,6 +27,7 @@ def test_what_is_pending_is_shown_and_only_applied_when_asked(tmp_path: Path) ->
     code, told = migrate(tmp_path)
     assert code == 0
     assert f"nothing yet; to apply: {', '.join(REVISIONS)} (interlock migrate --apply)" in told
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
     code, told = migrate(tmp_path, "--apply")
     assert code == 0
     assert f"nothing yet before, applied {', '.join(REVISIONS)}" in told

@@ -41,6 +41,11 @@ def plan(location: str | Path, limits: Limits = PATIENT, password: Password = no
     return Plan(name, found, _pending(found))
 
 
+def nothing_yet(path: Path) -> Plan:
+    """Where there is no store and none is to be made by looking."""
+    return Plan(str(path), None, REVISIONS)
+
+
 def migrate(location: str | Path, limits: Limits = PATIENT, password: Password = no_password) -> str:
     """Migrate the store at ``location`` to the newest schema in one transaction and return its revision.
 
