@@ -74,7 +74,8 @@ def test_the_self_test_of_the_switch_is_told_with_its_age_and_missing_before_the
     stage.clock.advance(10)
     stage.tested = SelfTested(stage.clock.now_s() - 90, 0.01, ())
     found = samples(stage)
-    assert (found["interlock_kill_self_test_ok{}"], found["interlock_kill_self_test_age_seconds{}"]) == (1, 90)
+    assert found["interlock_kill_self_test_ok{}"] == 1
+    assert 90 <= found["interlock_kill_self_test_age_seconds{}"] < 100, "this clock goes on whenever it is read"
 
 
 def test_how_late_the_looks_at_releases_are_is_told(stage: Stage) -> None:

@@ -108,17 +108,19 @@ def a_pass(shop: Shop) -> list[tuple[str, str]]:
 def test_a_pass_over_a_release_that_stands_reads_two_objects_and_a_list_and_writes_nothing(shop: Shop) -> None:
     shop.start_canary(V2)
     shop.ensure(CANARY, V2, 25)
-    a_pass(shop)
-    assert a_pass(shop) == [("get", "deployments")] * 2 + [("list", "pods")]
+    calm = [("get", "deployments")] * 2 + [("list", "pods")]
+    shop.cluster.wait(lambda: a_pass(shop) == calm, "the Deployments rest")
+    assert a_pass(shop) == calm
 
 
 def test_what_the_pods_hang_on_is_read_anew_as_soon_as_a_deployment_has_changed(shop: Shop) -> None:
     shop.start_canary(V2)
     shop.ensure(CANARY, V2, 25)
-    a_pass(shop)
+    looked = ("list", "replicasets")
+    shop.cluster.wait(lambda: looked not in a_pass(shop), "the Deployments rest")
     shop.cluster.patch("deployments", SHOP_CANARY, {"metadata": {"annotations": {"seen": "yes"}}})
-    assert ("list", "replicasets") in a_pass(shop)
-    assert ("list", "replicasets") not in a_pass(shop)
+    assert looked in a_pass(shop)
+    shop.cluster.wait(lambda: looked not in a_pass(shop), "they rest again")
 
 
 def test_a_pass_over_a_promotion_that_rolls_writes_once(shop: Shop) -> None:

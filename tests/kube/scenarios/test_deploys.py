@@ -14,7 +14,7 @@ from tests.kube.scenarios.stage import NEW, NEXT, OLD, Stage, image_of
 from tests.unit.behaviour.world import PLAN
 
 scenario = pytest.mark.scenario
-LATE_S = 2.0
+LATE_S = 5.0
 """How much longer than its bake a step of a good version lasts, on the controller's clock."""
 
 
@@ -58,7 +58,7 @@ def test_a_bake_is_as_long_as_the_plan_says_and_no_longer(make: Make) -> None:
     stage.until_phase(Phase.PROMOTING)
     for weight_pct in (10, 20):
         shown = [m.at_s for m in stage.history if (m.phase, m.live_pct) == (Phase.PROGRESSING, stage.pct(weight_pct))]
-        # Seconds of the controller's own clock: one to see the weight on the route, one to judge what was scraped.
+        # Seconds of the counted clock, which goes on while an API server under load lets a look wait.
         assert 20.0 - 1 <= shown[-1] - shown[0] <= 20.0 + LATE_S
 
 

@@ -21,7 +21,7 @@ RECENT_S = 1.0
 
 
 SETS_S = 30.0
-"""How long ReplicaSets count as known while neither Deployment has changed. Their controller tells of whatever becomes
+"""How long ReplicaSets count as known while no Deployment has changed. Their controller tells of whatever becomes
 of them in its Deployment's status."""
 
 
@@ -33,7 +33,7 @@ class Reader:
         self._lock = threading.Lock()
         self._recent: dict[str, tuple[float, Sight]] = {}
         self._asked: dict[str, str] = {}
-        self._known_sets: dict[str, tuple[float, tuple[str, str], tuple[ReplicaSetSeen, ...]]] = {}
+        self._known_sets: dict[str, tuple[float, tuple[tuple[str, str], ...], tuple[ReplicaSetSeen, ...]]] = {}
 
     def whole(self, app: Application) -> Sight:
         """Everything that says how both roles are: two objects, a list of pods, and one of ReplicaSets unless they are
@@ -103,11 +103,11 @@ class Reader:
         return tuple(replica_set(raw) for text in texts for raw in self._list(REPLICA_SET, sight, text))
 
     def _sets_of(self, sight: Sight, at_s: float) -> tuple[ReplicaSetSeen, ...]:
-        """As they were found before, while both Deployments stand as they stood then and have nothing left to do."""
-        both = [one for one in (sight.guarded, sight.canary) if one is not None]
-        if len(both) < 2 or not all(one.rolled_out and one.trouble is None for one in both):
+        """As they were found before, while all the Deployments stand as they stood then and have nothing left to do."""
+        standing = [one for one in (sight.guarded, sight.canary, sight.baseline) if one is not None]
+        if len(standing) < 2 or not all(one.rolled_out and one.trouble is None for one in standing):
             return self._sets(sight)
-        versions = (both[0].resource_version, both[1].resource_version)
+        versions = tuple([(one.uid, one.resource_version) for one in standing])
         with self._lock:
             self._known_sets = {name: kept for name, kept in self._known_sets.items() if at_s - kept[0] < SETS_S}
             kept = self._known_sets.get(sight.application)
