@@ -20,6 +20,8 @@ BY_ITSELF = frozenset({"breaker", "worse_than_stable", "outside_slo", "requests_
 """What the controller rolls back for without being asked."""
 LATE_S = 10.0
 """How much later than its wait a release may go back, of seconds in which somebody could decide that: passes fail."""
+BY_A_KILL = frozenset({"killed", "kill_unreadable"})
+"""What keeps everything where it is, a wait for stable too, for as long as a person wants."""
 ASLEEP_S = 30.0
 """How long after a clock was set back by its 20 s a leader may sleep until its old wake-up times."""
 
@@ -82,6 +84,7 @@ class Held:
         for name in world.apps:
             for release in sim.store.active(name):
                 waits = release.phase is Phase.HALTED and release.halt is HaltCause.STABLE_SHORT
+                waits = waits and release.reason.code not in BY_A_KILL
                 until_s = release.entered_at_s + release.app.canary.overload.wait_s
                 if not waits or not able or world.utc_s <= until_s:
                     self._over_s.pop(release.id, None)
