@@ -82,6 +82,7 @@ def test_prometheus_gone_in_the_middle_holds_and_then_takes_traffic_back(actor: 
     assert held["weight_pct"] <= 5
 
 
+@pytest.mark.timeout(330)
 def test_haproxy_gone_in_the_middle_holds_and_goes_on_when_it_is_back(actor: Actor) -> None:
     actor.deploy(actor.good_version())
     actor.carrying(5)
@@ -89,7 +90,8 @@ def test_haproxy_gone_in_the_middle_holds_and_goes_on_when_it_is_back(actor: Act
     held = actor.until(lambda r: r["reason"]["code"] in ("route_unreadable", "waiting_for_route"), 15.0, "it holds")
     assert held["weight_pct"] <= 25
     actor.on = actor.on.with_haproxy_again()
-    assert actor.ended(120.0)["phase"] in ("succeeded", "rolled_back"), "it ends; the outage may count as harm"
+    # Stable's failures of the outage make the proof slow: it took from 90 s to 120 s here.
+    assert actor.ended(240.0)["phase"] in ("succeeded", "rolled_back"), "it ends; the outage may count as harm"
 
 
 def test_a_guard_killed_in_the_middle_holds_and_goes_on_when_it_is_back(actor: Actor) -> None:
